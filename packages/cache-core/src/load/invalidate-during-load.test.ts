@@ -35,7 +35,7 @@ const loads: Record<string, (cache: Numbers) => Read> = {
   'getOrLoad with a signal': cache => source =>
     cache.getOrLoad('k', source, { tags: ['t'], signal: new AbortController().signal }),
   'getOrLoad with stale values at hand': cache => source =>
-    cache.getOrLoad('k', source, { tags: ['t'], staleIfError: 1_000, softTimeout: 1_000 }),
+    cache.getOrLoad('k', source, { tags: ['t'], staleIfError: 60_000, softTimeout: 60_000 }),
   'getOrLoadSync with an asynchronous loader': cache => async source =>
     cache.getOrLoadSync('k', source, { tags: ['t'] }),
   getOrLoadMany: cache => async source => {
@@ -45,7 +45,7 @@ const loads: Record<string, (cache: Numbers) => Read> = {
         const value = await source()
         return keys.map(() => loaded(value, { tags: ['t'] }))
       },
-      { ttl: 1_000 },
+      { ttl: 60_000 },
     )
     return values.get('k')!
   },

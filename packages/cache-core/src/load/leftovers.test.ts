@@ -15,7 +15,7 @@ async function work(
   }
   for (let index = 0; index < count; index++) {
     const key = `key:${index}`
-    const options = { signal, tags: [`tag:${index}`], staleIfError: 1_000, softTimeout: 1_000 }
+    const options = { signal, tags: [`tag:${index}`], staleIfError: 60_000, softTimeout: 60_000 }
     await cache.getOrLoad(key, async () => index, options)
     cache.expire(key)
     await cache.getOrLoad(key, fails, options)

@@ -41,7 +41,7 @@ it('tells of the start and the end of each load, and of its failure', async () =
 })
 
 it('tells a refresh in the background from a load that callers wait for', async () => {
-  const cache = new Cache<string, number>({ staleWhileRevalidate: 1_000 })
+  const cache = new Cache<string, number>({ staleWhileRevalidate: 60_000 })
   cache.set('a', 1)
   cache.expire('a')
   expect(await cache.getOrLoad('a', () => 2)).toBe(1)

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -42,7 +43,10 @@ describe.each(Object.entries(kinds))('a %s store of which a process', (kind, ope
     place = await mkdtemp(join(tmpdir(), 'millrace-stopped-'))
   })
   afterEach(async () => {
-    child?.kill('SIGKILL')
+    if (child !== undefined && child.exitCode === null && child.signalCode === null) {
+      child.kill('SIGKILL')
+      await once(child, 'exit')
+    }
     await rm(place, { recursive: true, force: true })
   })
 

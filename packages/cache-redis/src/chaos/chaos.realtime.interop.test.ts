@@ -96,7 +96,7 @@ test('nothing outdated is served when a primary of a Cluster dies', async () => 
 })
 
 test('nothing outdated is served when slots move from one node of a Cluster to another', async () => {
-  await using cluster = await startCluster()
+  await using cluster = await startCluster({ nodeTimeout: 60_000 })
   await using fleet = await everywhere({ cluster: cluster.startupNodes })
   let moved = 0
   const reports = await fleet.round(runs(ROUND), async () => {
@@ -124,7 +124,7 @@ async function moveKeys(cluster: RedisCluster): Promise<number> {
       const some = (await from!.call('CLUSTER', 'GETKEYSINSLOT', slot, 10)) as string[]
       if (some.length === 0) break
       const { host, port } = cluster.nodes[1]!
-      await from!.call('MIGRATE', host, port, '', 0, 1_000, 'REPLACE', 'KEYS', ...some)
+      await from!.call('MIGRATE', host, port, '', 0, 30_000, 'REPLACE', 'KEYS', ...some)
     }
     for (const node of [to!, from!, third!]) {
       await node.call('CLUSTER', 'SETSLOT', slot, 'NODE', toId!)

@@ -106,7 +106,11 @@ export class Fleet {
   }
 
   async stop(): Promise<void> {
-    for (const each of this.#processes) each.kill('SIGKILL')
+    for (const each of this.#processes) {
+      each.kill('SIGKILL')
+      // What it was writing would come to be in a folder that is being removed.
+      if (each.exitCode === null && each.signalCode === null) await once(each, 'exit')
+    }
     this.#truth.disconnect()
     await this.#source.stop()
   }

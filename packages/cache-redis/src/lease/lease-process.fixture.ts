@@ -2,13 +2,15 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { TieredCache } from '@millrace/cache-core/tiered'
 import { Redis } from 'ioredis'
 import { RedisLease, RedisStore } from '../index.ts'
+import { PATIENT, PATIENT_TIERS } from '../testing/patience.fixture.ts'
 
 /** One of several processes: on a message, many callers ask for the key that it names, and it answers with the values they got. */
 const url = process.argv[2]!
 const counter = new Redis(url)
 const cache = new TieredCache<number>({
-  store: new RedisStore<number>({ url }),
-  lease: new RedisLease({ url }),
+  ...PATIENT_TIERS,
+  store: new RedisStore<number>({ ...PATIENT, url }),
+  lease: new RedisLease({ ...PATIENT, url }),
   ttl: 600_000,
 })
 

@@ -11,13 +11,16 @@ test('of eight processes with two hundred callers each, one loads a key, once', 
   const script = join(import.meta.dirname, 'lease-process.fixture.ts')
   const execArgv = ['--conditions=millrace-source', '--disable-warning=ExperimentalWarning']
   const children = Array.from({ length: 8 }, () => fork(script, [server.url], { execArgv }))
-  await Promise.all(children.map(child => once(child, 'message')))
-  for (const key of ['a', 'b', 'c']) {
-    const answers = children.map(child => once(child, 'message'))
-    for (const child of children) child.send(key)
-    for (const [values] of await Promise.all(answers)) expect(values).toEqual([1])
-    expect(await raw.get(`loads:${key}`)).toBe('1')
+  try {
+    await Promise.all(children.map(child => once(child, 'message')))
+    for (const key of ['a', 'b', 'c']) {
+      const answers = children.map(child => once(child, 'message'))
+      for (const child of children) child.send(key)
+      for (const [values] of await Promise.all(answers)) expect(values).toEqual([1])
+      expect(await raw.get(`loads:${key}`)).toBe('1')
+    }
+  } finally {
+    for (const child of children) child.kill()
+    raw.disconnect()
   }
-  for (const child of children) child.kill()
-  raw.disconnect()
 })

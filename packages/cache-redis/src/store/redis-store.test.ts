@@ -77,12 +77,12 @@ describeRedis('RedisStore on one server', redis => {
 
     test('a value is one key, which expires in Redis itself', async () => {
       await raw.flushall()
-      await store.set('key', 1, { ttl: 40_000, retention: 20_000, tags: ['t'] })
+      await store.set('key', 1, { ttl: 400_000, retention: 200_000, tags: ['t'] })
       await store.delete('other')
       const lives = await Promise.all(
         (await raw.keys('*')).map(async name => {
           const left = await raw.pttl(name)
-          return [name, left < 0 ? 'for ever' : Math.round(left / 10_000)]
+          return [name, left < 0 ? 'for ever' : Math.round(left / 100_000)]
         }),
       )
       expect(Object.fromEntries(lives)).toEqual({
@@ -166,7 +166,7 @@ describeRedis('RedisStore through Sentinel', () => {
   let set: Awaited<ReturnType<typeof startSentinel>>
   let client: Redis
   beforeAll(async () => {
-    set = await startSentinel()
+    set = await startSentinel({ downAfter: 60_000 })
     client = new Redis({ sentinels: set.sentinels, name: set.name })
   })
   afterAll(async () => {

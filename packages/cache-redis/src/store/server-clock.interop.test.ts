@@ -1,6 +1,7 @@
 import { MovableClock, type RedisServer } from '@millrace/testkit'
 import { Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { PATIENT } from '../testing/patience.fixture.ts'
 import { RedisStore } from './redis-store.ts'
 
 const HOUR = 3_600_000
@@ -20,8 +21,8 @@ describe('a server clock that is really set', () => {
     await clock?.[Symbol.asyncDispose]()
   })
   beforeEach(() => {
-    store = new RedisStore({ url: server.url, timeout: 5_000 })
-    other = new RedisStore({ url: server.url, timeout: 5_000 })
+    store = new RedisStore({ ...PATIENT, url: server.url })
+    other = new RedisStore({ ...PATIENT, url: server.url })
   })
   afterEach(async () => {
     await store.close()

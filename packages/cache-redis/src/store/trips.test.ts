@@ -68,7 +68,7 @@ describeRedis('Round trips', redis => {
     const load = () => cache.getOrLoad('loaded', () => 'value', { tags: ['t'] })
     const settled = async () => {
       await load()
-      while (store.stats().writes < 3) await new Promise(setImmediate)
+      await expect.poll(() => store.stats().writes).toBe(3)
     }
     expect(await commandsDuring(redis.server.port, settled)).toEqual(['evalsha', 'evalsha'])
     const other = new TieredCache({ ...PATIENT_TIERS, store, ttl: 60_000 })

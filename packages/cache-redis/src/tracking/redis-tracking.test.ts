@@ -59,9 +59,9 @@ describe.each(['broadcast', 'optin'] as const)('in mode %s', mode => {
     })
 
     async function eventually(condition: () => boolean | Promise<boolean>): Promise<void> {
-      const end = Date.now() + 20_000
+      const end = Date.now() + 60_000
       while (!(await condition())) {
-        if (Date.now() > end) throw new Error('Waited in vain')
+        if (Date.now() > end) throw new Error(`Waited 60 s in vain for ${condition}`)
         await sleep(2)
       }
     }

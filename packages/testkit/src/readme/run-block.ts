@@ -12,7 +12,7 @@ export interface ChildResult {
 }
 
 /** How long a block or the type check may take, in ms, before it is killed. */
-const deadline = 25_000
+const deadline = 100_000
 
 /** Writes a block to `file` (`.ts`) and runs it from its package's folder with the workspace's sources. */
 export async function runBlock(

@@ -112,7 +112,7 @@ describe('a SQLite file in which bits flip', () => {
         }
       }
     },
-    60_000 * runs(1),
+    120_000 * runs(1),
   )
 
   test('a row whose barrier was damaged refuses what is loaded until the next sweep, and not longer', async () => {

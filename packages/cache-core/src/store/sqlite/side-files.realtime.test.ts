@@ -35,7 +35,11 @@ describe('Three processes on one SQLite file whose side files', () => {
     for (let index = 0; index < PROCESSES; index++) await start(index)
   })
   afterEach(async () => {
-    for (const child of children) child.kill('SIGKILL')
+    for (const child of children) {
+      child.kill('SIGKILL')
+      // What it was writing would come to be in a folder that is being removed.
+      if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
+    }
     await rm(place, { recursive: true, force: true })
   })
 
