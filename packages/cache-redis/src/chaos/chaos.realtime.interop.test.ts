@@ -80,7 +80,7 @@ test('nothing outdated is served when Sentinel fails over', async () => {
   })
   const reports = await fleet.round(runs(2 * ROUND), async () => {
     await sleep(1_000)
-    await set.primary.kill()
+    await set.killPrimary()
   })
   expectSound(reports, await fleet.settled())
 })
@@ -96,7 +96,7 @@ test('nothing outdated is served when a primary of a Cluster dies', async () => 
 })
 
 test('nothing outdated is served when slots move from one node of a Cluster to another', async () => {
-  await using cluster = await startCluster({ nodeTimeout: 60_000 })
+  await using cluster = await startCluster()
   await using fleet = await everywhere({ cluster: cluster.startupNodes })
   let moved = 0
   const reports = await fleet.round(runs(ROUND), async () => {

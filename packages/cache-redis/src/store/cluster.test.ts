@@ -16,7 +16,7 @@ describeRedis('RedisStore on a Cluster', () => {
   let cluster: RedisCluster
   let client: Cluster
   beforeAll(async () => {
-    cluster = await startCluster({ nodeTimeout: 60_000 })
+    cluster = await startCluster()
     client = new Cluster(cluster.startupNodes)
   })
   afterAll(async () => {

@@ -166,7 +166,7 @@ describeRedis('RedisStore through Sentinel', () => {
   let set: Awaited<ReturnType<typeof startSentinel>>
   let client: Redis
   beforeAll(async () => {
-    set = await startSentinel({ downAfter: 60_000 })
+    set = await startSentinel()
     client = new Redis({ sentinels: set.sentinels, name: set.name })
   })
   afterAll(async () => {

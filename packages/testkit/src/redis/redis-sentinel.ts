@@ -5,7 +5,11 @@ import { Redis } from 'ioredis'
 import { RedisServer } from './redis-server.ts'
 
 /** How long the replica may take to copy the primary, and the Sentinel to see it, in ms. */
-const formDeadline = 30_000
+const formDeadline = 60_000
+/** After how long a silence the primary is taken to have failed, in ms: longer than a machine stands still. */
+const patience = 15_000
+/** The same where it has failed indeed: a test sees the fail-over within two seconds. */
+const impatience = 1_000
 
 /** A primary and its replica under a Sentinel that fails over. */
 export class RedisSentinel {
@@ -29,6 +33,14 @@ export class RedisSentinel {
     return [{ host: this.sentinel.host, port: this.sentinel.port }]
   }
 
+  /** Ends the primary without notice: its replica takes over within about two seconds. */
+  async killPrimary(): Promise<void> {
+    const client = new Redis(this.sentinel.port)
+    await client.call('SENTINEL', 'SET', this.name, 'down-after-milliseconds', impatience)
+    client.disconnect()
+    await this.primary.kill()
+  }
+
   /** Ends all three servers and removes their files. */
   async stop(): Promise<void> {
     // The Sentinel first, so that it does not begin a fail-over meanwhile.
@@ -44,14 +56,8 @@ export class RedisSentinel {
 /** Starts a primary, one replica of it and a Sentinel that watches them. */
 export async function startSentinel({
   name = 'millrace',
-  downAfter = 1_000,
 }: {
   name?: string
-  /**
-   * ms after which a primary that does not answer is failed over. Default: 1,000, so that a test sees it within two seconds; a test of
-   * something else takes more, as a machine that stalls would have it see one, too.
-   */
-  downAfter?: number
 } = {}): Promise<RedisSentinel> {
   const primary = await RedisServer.start()
   const replica = await RedisServer.start({
@@ -64,7 +70,7 @@ export async function startSentinel({
         file,
         [
           `sentinel monitor ${name} ${primary.host} ${primary.port} 1`,
-          `sentinel down-after-milliseconds ${name} ${downAfter}`,
+          `sentinel down-after-milliseconds ${name} ${patience}`,
           `sentinel failover-timeout ${name} 3000`,
         ].join('\n'),
       )

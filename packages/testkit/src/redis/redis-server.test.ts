@@ -138,7 +138,7 @@ describeRedis('a Sentinel set', () => {
     )
     await connection.set('key', 'value')
     await connection.wait(1, 1_000)
-    await set.primary.kill()
+    await set.killPrimary()
     await eventually(async () => (await connection.get('key').catch(() => null)) === 'value')
     expect(connection.stream.remotePort).toBe(set.replica.port)
     connection.disconnect()
