@@ -8,6 +8,7 @@ import {
   ExtractorLogLevel,
   type IConfigFile,
 } from '@microsoft/api-extractor'
+import { failOnLostOutput } from '../packages/kit/src/calls/fail-on-lost-output.ts'
 import { Checks } from './checks.ts'
 import { publicSurface } from './public-surface.ts'
 import { run } from './run.ts'
@@ -172,6 +173,7 @@ function body(text: string): string {
 }
 
 const args = process.argv.slice(2)
+failOnLostOutput()
 process.exitCode = await main(
   args.includes('--update'),
   args.filter(argument => !argument.startsWith('--')),

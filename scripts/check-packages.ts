@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { failOnLostOutput } from '../packages/kit/src/calls/fail-on-lost-output.ts'
 import { Checks } from './checks.ts'
 import { checkInstalledAlone } from './packages/installed-alone.ts'
 import { checkInstalledTogether } from './packages/installed-together.ts'
@@ -51,4 +52,5 @@ async function lint({ name }: PublishedPackage, tarball: string, checks: Checks)
   ])
 }
 
+failOnLostOutput()
 process.exitCode = await main()

@@ -4,6 +4,9 @@ import { mkdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { launchBrowser } from '../apps/demo/src/serve/browser.fixture.ts'
+import { failOnLostOutput } from '../packages/kit/src/calls/fail-on-lost-output.ts'
+
+failOnLostOutput()
 
 /**
  * `node scripts/demo-photographs.ts [FOLDER]`: pictures of every state of the demo's page in Debian's Chromium, to be looked at: opened, warm,

@@ -1,6 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { launchBrowser } from '../apps/demo/src/serve/browser.fixture.ts'
+import { failOnLostOutput } from '../packages/kit/src/calls/fail-on-lost-output.ts'
+
+failOnLostOutput()
 
 /** `node scripts/demo-screenshot.ts`: makes docs/demo.png, the picture of the README, from a run of the demo in Debian's Chromium. */
 const root = fileURLToPath(new URL('..', import.meta.url))

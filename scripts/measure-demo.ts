@@ -8,9 +8,12 @@ import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Cache } from '../packages/cache-core/src/index.ts'
+import { failOnLostOutput } from '../packages/kit/src/calls/fail-on-lost-output.ts'
 import { collectRuntime, instrumentChannels } from '../packages/perf-metrics/src/collect.ts'
 import { Dashboard } from '../packages/perf-metrics/src/dashboard.ts'
 import { Registry } from '../packages/perf-metrics/src/index.ts'
+
+failOnLostOutput()
 
 /**
  * `node --conditions=millrace-source scripts/measure-demo.ts [page|steady|run]`: what watching costs, in CPU time of processes of their own.

@@ -4,6 +4,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { failOnLostOutput } from '../packages/kit/src/calls/fail-on-lost-output.ts'
 import { Checks } from './checks.ts'
 import { run, succeeds } from './run.ts'
 
@@ -212,4 +213,5 @@ function freePort(): Promise<number> {
   })
 }
 
+failOnLostOutput()
 process.exitCode = await main()

@@ -1,3 +1,4 @@
+import { failOnLostOutput } from '../packages/kit/src/calls/fail-on-lost-output.ts'
 import { Checks } from './checks.ts'
 import { installDebianPackages, onPath, requireRedisServer } from './redis-server.ts'
 import { run, succeedsBeside } from './run.ts'
@@ -60,4 +61,5 @@ async function main(filters: string[]): Promise<number> {
   return checks.report()
 }
 
+failOnLostOutput()
 process.exitCode = await main(process.argv.slice(2))

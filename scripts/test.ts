@@ -1,3 +1,4 @@
+import { failOnLostOutput } from '../packages/kit/src/calls/fail-on-lost-output.ts'
 import { requireRedisServer } from './redis-server.ts'
 import { run, succeedsBeside } from './run.ts'
 
@@ -32,4 +33,5 @@ async function checkTypes(): Promise<Record<'types' | 'api', boolean>> {
   return { types, api }
 }
 
+failOnLostOutput()
 process.exitCode = await main(process.argv.slice(2))

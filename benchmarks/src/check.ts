@@ -1,3 +1,4 @@
+import { failOnLostOutput } from '../../packages/kit/src/calls/fail-on-lost-output.ts'
 import { confirmedDrops } from './check-drops.ts'
 import { parseCommandLine } from './command-line.ts'
 import { progressLine } from './progress.ts'
@@ -29,6 +30,7 @@ async function main(argv: readonly string[]): Promise<number> {
   return drops.length === 0 ? 0 : 1
 }
 
+failOnLostOutput()
 try {
   process.exitCode = await main(process.argv.slice(2))
 } catch (error) {

@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process'
+import { open } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { parseCommandLine } from './command-line.ts'
@@ -26,6 +27,17 @@ test('--list names suites and cases without running them', () => {
   expect(status).toBe(0)
   expect(stdout).toContain('hit-ratio')
   expect(stdout).toContain('ours against lru-cache')
+})
+
+test('what cannot be printed is told, and ends with exit code 1', async () => {
+  await using full = await open('/dev/full', 'w')
+  const { status, stderr } = spawnSync(
+    process.execPath,
+    ['--conditions=millrace-source', main, '--help'],
+    { encoding: 'utf8', stdio: ['ignore', full.fd, 'pipe'] },
+  )
+  expect(status).toBe(1)
+  expect(stderr).toMatch(/^Cannot print to the standard output: ENOSPC.*\n$/)
 })
 
 test('--case is a regular expression on case names', () => {

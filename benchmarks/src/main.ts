@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { relative, resolve } from 'node:path'
+import { failOnLostOutput } from '../../packages/kit/src/calls/fail-on-lost-output.ts'
 import { type CommandLine, parseCommandLine, usage } from './command-line.ts'
 import type { Suite } from './define.ts'
 import { progressLine } from './progress.ts'
@@ -83,6 +84,7 @@ async function rewriteReadmes(): Promise<number> {
   return 0
 }
 
+failOnLostOutput()
 try {
   process.exitCode = await main(parseCommandLine(process.argv.slice(2)))
 } catch (error) {

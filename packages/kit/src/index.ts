@@ -1,4 +1,5 @@
 export { checkWrapped } from './calls/check-wrapped.ts'
+export { failOnLostOutput } from './calls/fail-on-lost-output.ts'
 export {
   type GeneratorWatch,
   isGenerator,

@@ -1,13 +1,15 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import { failOnLostOutput } from '@millrace/kit'
 import type { MetricsJson } from './export/json.ts'
 import { quantity } from './export/summary.ts'
 import { compareSnapshots, type HistogramComparison } from './guard/compare-snapshots.ts'
 
 const USAGE = `millrace-metrics-compare BEFORE.json AFTER.json [options]
 
-Compares the histograms of two JSON exports. Exit code 0: nothing regressed, 1: something did, 2: wrong use.
+Compares the histograms of two JSON exports. Exit code 0: nothing regressed, 1: something did, 2: wrong use, or the
+comparison could not be printed.
 
   --quantile Q     quantile to compare (0.99)
   --tolerance T    tolerated rise as a share (0.1)
@@ -62,6 +64,7 @@ function line(comparison: HistogramComparison, unit = ''): string {
   return `${verdict.padEnd(9)} ${name}: ${quantity(before, unit)} -> ${quantity(after, unit)} (${percent}, p = ${p.toPrecision(2)})`
 }
 
+failOnLostOutput(2)
 try {
   process.exitCode = main()
 } catch (error) {

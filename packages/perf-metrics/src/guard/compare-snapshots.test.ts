@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -64,13 +64,21 @@ describe('the comparison of snapshots', () => {
       }
       const [base, same, slow] = [file('a.json', 10), file('b.json', 10), file('c.json', 20)]
       const cli = fileURLToPath(new URL('../compare-cli.ts', import.meta.url))
-      const node = ['--disable-warning=ExperimentalWarning', cli]
+      const node = ['--conditions=millrace-source', '--disable-warning=ExperimentalWarning', cli]
       execFileSync(process.execPath, [...node, base, same])
       const { status, stdout } = spawnSync(process.execPath, [...node, base, slow])
       expect(status).toBe(1)
       expect(stdout.toString()).toMatch(/^regressed work_seconds\{kind=changed\}: .* ms -> .* ms/)
       expect(spawnSync(process.execPath, [...node, base]).status).toBe(2)
       expect(spawnSync(process.execPath, [...node, base, 'missing.json']).status).toBe(2)
+      // What could not be printed was not told to anybody.
+      const full = openSync('/dev/full', 'w')
+      const lost = spawnSync(process.execPath, [...node, base, same], {
+        stdio: ['ignore', full, 'pipe'],
+      })
+      closeSync(full)
+      expect(lost.status).toBe(2)
+      expect(lost.stderr.toString()).toMatch(/^Cannot print to the standard output: ENOSPC.*\n$/)
     } finally {
       rmSync(folder, { recursive: true })
     }
