@@ -60,6 +60,7 @@ export {
   checkNonNegativeOrInfinity,
   checkOneOf,
   checkOptions,
+  checkPath,
   checkPositive,
   checkPositiveOrInfinity,
   checkRange,

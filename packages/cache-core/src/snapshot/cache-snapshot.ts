@@ -63,16 +63,20 @@ export function checkSnapshot<K, V>(snapshot: CacheSnapshot<K, V>): void {
     throw new SnapshotError('its header is damaged')
   }
   if (!Array.isArray(entries)) throw new SnapshotError('it has no list of entries')
+  const keys = new Set<unknown>()
   // By index, as an array may have holes.
   for (const [index, entry] of entries.entries()) {
     if (!isEntry(entry)) throw new SnapshotError(`entry ${index} is damaged`)
+    if (keys.size === keys.add(entry.key).size) {
+      throw new SnapshotError(`entry ${index} has the key of another one`)
+    }
   }
   if (state !== undefined && !isState(state)) {
     throw new SnapshotError('the state of the policy is damaged')
   }
 }
 
-function isEntry(entry: unknown): boolean {
+function isEntry(entry: unknown): entry is SnapshotEntry<unknown, unknown> {
   if (!isObject(entry)) return false
   const { mark, freshFor, keptFor, weight, tags } = entry
   return (

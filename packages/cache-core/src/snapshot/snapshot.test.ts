@@ -145,6 +145,21 @@ test.each([
       savedAt: 1,
       seed: 1,
       policy: 'adaptive',
+      entries: [
+        { key: 1, value: 1, mark: 0 },
+        { key: 2, value: 1, mark: 0 },
+        { key: 1, value: 2, mark: 0 },
+      ],
+    },
+    'entry 2 has the key of another one',
+  ],
+  [
+    {
+      format: 'millrace-cache',
+      version: 1,
+      savedAt: 1,
+      seed: 1,
+      policy: 'adaptive',
       entries: [],
       state: { window: 3, words: [], increments: 0 },
     },

@@ -84,7 +84,7 @@ async function* walk<K>(
     for (const key of level) {
       try {
         // One by one, as there may be no end of them.
-        for (const dependency of await dependenciesOf(key)) {
+        for (const dependency of checkIterable('dependencies', await dependenciesOf(key))) {
           if (seen.size === seen.add(dependency).size) continue
           next.push(dependency)
           yield { key: dependency }

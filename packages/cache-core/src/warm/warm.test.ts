@@ -366,6 +366,22 @@ describe('Warmer', () => {
     expect(report.failed).toBeLessThan(100)
   })
 
+  test.each([['text'], [5], [null], [undefined]])(
+    'dependencies that are %j instead of a list of keys are a failure of their key',
+    async dependencies => {
+      const report = await new Warmer<string>({ load: () => {} }).warm(
+        alongDependencies(['main', 'good'], key => (key === 'main' ? (dependencies as never) : [])),
+      )
+      expect(report).toMatchObject({ warmed: 2, failed: 1, stopped: 'done' })
+      const walk = alongDependencies(['main'], () => dependencies as never)
+      await walk.next()
+      await expect(walk.next()).rejects.toMatchObject({
+        code: 'ERR_MILLRACE_DEPENDENCIES',
+        cause: { code: 'ERR_MILLRACE_INVALID_OPTION' },
+      })
+    },
+  )
+
   test('a walk along dependencies ends by the first failure, with its key and cause', async () => {
     const cause = new Error('unknown')
     const found: string[] = []

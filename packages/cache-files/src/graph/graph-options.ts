@@ -6,6 +6,7 @@ import {
   checkList,
   checkMethods,
   checkOptions,
+  checkPath,
   checkPositiveOrInfinity,
   checkRecord,
   checkText,
@@ -84,7 +85,7 @@ function checkDurable(option: string, folders: readonly DurableFolder[]): readon
   for (const [index, entry] of checkList(option, folders).entries()) {
     const path = `${option}[${index}]`
     checkOptions(path, entry, { folder: true, markers: true })
-    checkText(`${path}.folder`, entry.folder)
+    checkPath(`${path}.folder`, entry.folder)
     if (checkList(`${path}.markers`, entry.markers).length === 0) {
       throw new InvalidOptionError(`${path}.markers`, 'at least one path', entry.markers)
     }

@@ -7,8 +7,8 @@ import {
   checkMethods,
   checkNonNegative,
   checkNonNegativeOrInfinity,
+  checkPath,
   checkPositive,
-  checkText,
   type OptionRules,
   oneOf,
   optional,
@@ -63,7 +63,7 @@ export interface FileTableOptions {
 export type FileTableSettings = Resolved<FileTableOptions, 'caseSensitive' | 'memoryPressure'>
 
 export const FILE_TABLE_RULES: OptionRules<FileTableOptions, FileTableSettings> = {
-  root: (option, root = process.cwd()) => checkText(option, root),
+  root: (option, root = process.cwd()) => checkPath(option, root),
   maxBytes: withDefault(100 * 2 ** 20, checkPositive),
   maxFiles: withDefault(100_000, checkInteger, 1, 2 ** 24),
   maxFileBytes: withDefault(2 ** 29, checkInteger, 1, 2 ** 32),

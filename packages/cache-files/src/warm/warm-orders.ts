@@ -7,8 +7,8 @@ import {
   checkInteger,
   checkMethods,
   checkOptions,
+  checkPath,
   checkSignal,
-  checkText,
   InvalidOptionError,
   type OptionNames,
 } from '@millrace/kit'
@@ -105,7 +105,7 @@ export async function changedByGit(
   options: ChangedByGitOptions = {},
 ): Promise<string[]> {
   const { since = 'HEAD', signal } = checkOptions('', options, GIT_OPTIONS)
-  checkText('root', root)
+  checkPath('root', root)
   if (typeof since !== 'string' || since === '' || since.startsWith('-')) {
     throw new InvalidOptionError('since', 'the name of a commit', since)
   }

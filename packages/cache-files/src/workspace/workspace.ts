@@ -5,8 +5,8 @@ import {
   checkFunction,
   checkOneOf,
   checkOptions,
+  checkPath,
   checkPositive,
-  checkText,
   defined,
   InvalidOptionError,
   type OptionNames,
@@ -107,7 +107,7 @@ export class Workspace implements AsyncDisposable {
     if (typeof watch !== 'boolean') checkOthers('watch', watch, WATCHER_OPTIONS, ['files'])
     this.files = new FileTable({ ...this.#preset.files, ...defined(options.files ?? {}), root })
     if (cacheFolder !== undefined) {
-      this.#folder = new CacheFolder(checkText('cacheFolder', cacheFolder), options.onCacheProblem)
+      this.#folder = new CacheFolder(checkPath('cacheFolder', cacheFolder), options.onCacheProblem)
       const snapshot = this.#folder.read(SNAPSHOT)
       if (snapshot !== undefined) this.files.load(snapshot)
     }

@@ -107,6 +107,12 @@ export function checkText(option: string, value: unknown): string {
   return accept(right, option, 'a string that is not empty', value)
 }
 
+/** A path of a file or folder, which the system ends at a NUL. */
+export function checkPath(option: string, value: unknown): string {
+  const path = checkText(option, value)
+  return accept(!path.includes('\0'), option, 'a path, without NUL', path)
+}
+
 /** A function. */
 export function checkFunction<F>(option: string, value: F, expected = 'a function'): F {
   return accept(typeof value === 'function', option, expected, value)

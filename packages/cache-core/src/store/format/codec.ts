@@ -1,7 +1,7 @@
 import { deserialize, serialize } from 'node:v8'
 
 /**
- * Turns values into bytes and back. `decode` must throw on bytes that `encode` did not make. Stores keep apart what the codecs of this
+ * Turns values into bytes and back, at once: what returns a promise has no encoding, or is no value. `decode` must throw on bytes that `encode` did not make. Stores keep apart what the codecs of this
  * package encoded, and what others did; of two codecs of your own in one place each must tell its bytes from the other's.
  */
 export interface Codec<V> {

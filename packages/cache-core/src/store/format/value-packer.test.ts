@@ -2,6 +2,7 @@ import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { runs } from '@millrace/testkit'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { UnencodableValueError } from '../contract/errors.ts'
 import { bytesCodec, type Codec, jsonCodec, structuredCodec } from './codec.ts'
 import type { Algorithm } from './compression.ts'
 import { ValuePacker } from './value-packer.ts'
@@ -60,6 +61,24 @@ describe('ValuePacker', () => {
     const packer = new ValuePacker({ codec: structuredCodec, compression: true })
     const value = { at: new Date(0), map: new Map([[1n, new Set(['x'])]]), none: undefined }
     expect(packer.unpack(packer.pack(value))).toEqual(value)
+  })
+
+  test('a codec that is asynchronous is refused, and ends no process by its rejection', async () => {
+    const rejected: unknown[] = []
+    const note = (reason: unknown): void => void rejected.push(reason)
+    process.on('unhandledRejection', note)
+    const fail = async (): Promise<never> => {
+      throw new Error('late')
+    }
+    const one = new ValuePacker({ codec: { encode: fail as never, decode: () => 1 } })
+    expect(() => one.pack(1)).toThrow(UnencodableValueError)
+    for (const decode of [fail, async () => 1]) {
+      const other = new ValuePacker<unknown>({ codec: { encode: () => Buffer.alloc(1), decode } })
+      expect(() => other.unpack(other.pack(1))).toThrow('promise')
+    }
+    await new Promise(resolve => setImmediate(resolve))
+    process.off('unhandledRejection', note)
+    expect(rejected).toEqual([])
   })
 
   test('JSON values survive any setting', () => {

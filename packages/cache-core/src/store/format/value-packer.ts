@@ -4,6 +4,7 @@ import {
   checkNonNegativeOrInfinity,
   checkOneOf,
   checkOptions,
+  heed,
   isThenable,
   type OptionNames,
 } from '@millrace/kit'
@@ -113,6 +114,7 @@ export class ValuePacker<V> {
     try {
       const bytes = this.#codec.encode(value)
       if (bytes instanceof Uint8Array && bytes.length <= LARGEST_VALUE) return bytes
+      heed(bytes)
     } catch (cause) {
       throw new UnencodableValueError({ cause })
     }
@@ -123,6 +125,7 @@ export class ValuePacker<V> {
   #decode(bytes: Uint8Array): V {
     const value = this.#codec.decode(bytes)
     if (value === undefined) throw new TypeError('Decoded `undefined`, which stands for no value')
+    if (heed(value)) throw new TypeError('Decoded a promise, for which no store waits')
     return value
   }
 }

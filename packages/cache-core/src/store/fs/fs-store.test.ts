@@ -337,5 +337,8 @@ describe('FsStore', () => {
     expect(() => new FsStore({ folder: '' })).toThrow(
       'Expected `folder` to be a string that is not empty, got an empty string',
     )
+    expect(() => new FsStore({ folder: join(folder, 'a\0b') })).toThrow(
+      'Expected `folder` to be a path, without NUL',
+    )
   })
 })

@@ -1,8 +1,8 @@
 import {
   type Clock,
   checkOptions,
+  checkPath,
   checkPositiveOrInfinity,
-  checkText,
   type OptionNames,
 } from '@millrace/kit'
 import { PACKING_OPTIONS, type PackingOptions } from '../format/value-packer.ts'
@@ -54,7 +54,7 @@ export class FsStore<V = unknown> extends SweptStore<V, FsEntries> {
       maxBytes = 256 * 1024 * 1024,
       sweepInterval = 300_000,
     } = checkOptions('', options, OPTIONS)
-    checkText('folder', folder)
+    checkPath('folder', folder)
     checkPositiveOrInfinity('maxBytes', maxBytes)
     super(
       { ...options, sweepInterval },

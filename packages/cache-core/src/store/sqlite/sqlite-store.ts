@@ -2,11 +2,10 @@ import {
   type Clock,
   checkFunction,
   checkOptions,
+  checkPath,
   checkPositive,
   checkPositiveOrInfinity,
-  checkText,
   describeStats,
-  InvalidOptionError,
   LONGEST_DELAY,
   type OptionNames,
 } from '@millrace/kit'
@@ -82,9 +81,8 @@ export class SqliteStore<V = unknown> extends SweptStore<V, SqliteBackend> {
       sweepInterval = 60_000,
       onProblem = warn,
     } = checkOptions('', options, OPTIONS)
-    checkText('path', path)
+    checkPath('path', path)
     checkPositiveOrInfinity('maxBytes', maxBytes)
-    if (path.includes('\0')) throw new InvalidOptionError('path', 'a path, without NUL', path)
     checkPositive('busyTimeout', busyTimeout)
     checkFunction('onProblem', onProblem)
     const limits = { path, maxBytes, busyTimeout: Math.min(busyTimeout, LONGEST_DELAY) }
