@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
-import { alone, isolated, testProjects, unitTests } from './vitest.shared.ts'
+import { alone, isolated, otherRealm, testProjects, unitTests } from './vitest.shared.ts'
 
 /** Tests that need no more than Node and a Redis binary. */
 export default defineConfig({
@@ -8,6 +8,7 @@ export default defineConfig({
     projects: [
       ...testProjects(unitTests),
       ...testProjects({ ...unitTests, ...isolated }, undefined, ' isolated'),
+      ...testProjects({ ...unitTests, ...otherRealm }, ['integration'], ' in another realm'),
       ...testProjects(
         { ...unitTests, ...alone, include: ['src/**/*.realtime.test.ts'], exclude: [] },
         undefined,

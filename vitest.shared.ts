@@ -50,7 +50,7 @@ const folders: Record<string, string> = {
 /** What the unit tests of every project run with. */
 export const unitTests = {
   include: ['src/**/*.test.ts'],
-  exclude: ['src/**/*.interop.test.ts', 'src/**/*.realtime.test.ts', 'src/**/*.isolated.test.ts'],
+  exclude: ['interop', 'realtime', 'isolated', 'realm'].map(kind => `src/**/*.${kind}.test.ts`),
   execArgv: ['--expose-gc'],
   // A process for each file took a third of a run. So a test file leaves nothing behind: no timer, listener, global or variable of the environment.
   isolate: false,
@@ -67,6 +67,13 @@ export const isolated = {
   include: ['src/**/*.isolated.test.ts'],
   exclude: [],
   isolate: true,
+}
+
+/** For tests in a realm of their own, as all those of Jest are: Node's errors, promises and arrays are not instances of its classes. */
+export const otherRealm = {
+  include: ['src/**/*.realm.test.ts'],
+  exclude: [],
+  pool: 'vmForks' as const,
 }
 
 /**

@@ -1,4 +1,4 @@
-import { heed } from '@millrace/kit'
+import { heed, isError } from '@millrace/kit'
 
 /** A slow operation that a tracer kept. */
 export interface DashboardSpan {
@@ -47,7 +47,7 @@ function isRow({ name, duration, start, traceId }: DashboardSpan): boolean {
 }
 
 function warn(error: unknown): void {
-  const kind = error instanceof Error ? error.name : typeof error
+  const kind = isError(error) ? error.name : typeof error
   process.emitWarning(`The slow spans of a dashboard cannot be read: ${kind}`, {
     code: 'MILLRACE_DASHBOARD_SLOW_SPANS',
   })

@@ -1,4 +1,4 @@
-import { tell } from '@millrace/kit'
+import { isError, tell } from '@millrace/kit'
 import { type Registration, registration } from './registration.ts'
 
 interface Collector {
@@ -48,7 +48,7 @@ function feeds(prefixes: readonly string[], metrics: readonly string[]): boolean
 /** What failed, without the message of another program's error, which may hold anything. */
 function kindOf(error: unknown): string {
   try {
-    if (error instanceof Error) return `it threw ${error.name}`
+    if (isError(error)) return `it threw ${error.name}`
   } catch {
     // A getter or a proxy, of which only the type is known.
   }

@@ -1,3 +1,4 @@
+import { isError } from '@millrace/kit'
 import type { Attributes } from '../api/span.ts'
 
 /** What the semantic conventions want to know of an exception. */
@@ -64,7 +65,7 @@ export function errorType(error: unknown): string {
 
 export function errorMessage(error: unknown): string {
   try {
-    return error instanceof Error ? String(error.message) : String(error)
+    return isError(error) ? String(error.message) : String(error)
   } catch {
     return ''
   }
