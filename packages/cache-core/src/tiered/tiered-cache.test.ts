@@ -186,14 +186,14 @@ describe('stale values of the second tier', () => {
     const cache = newCache(options)
     const load = vi.fn(async ({ stale }: { stale: number | null | undefined }) => stale! + 1)
     expect(await cache.getOrLoad('a', load)).toBe(1)
-    await vi.waitFor(async () => expect(await cache.get('a')).toBe(2))
+    await expect.poll(() => cache.get('a')).toBe(2)
     expect((await store.get('a'))!.value).toBe(2)
     expect(load).toHaveBeenCalledTimes(1)
     await newCache(options).set('b', 1)
     clock.advance(12_000)
     const many = await newCache(options).getOrLoadMany(['b'], () => [7])
     expect([...many]).toEqual([['b', 1]])
-    await vi.waitFor(async () => expect((await store.get('b'))!.value).toBe(7))
+    await expect.poll(async () => (await store.get('b'))!.value).toBe(7)
   })
 
   it('serve when the source is down, which is then left alone for a while', async () => {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
 import { VirtualClock } from '@millrace/testkit'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ContextEndedError, CycleError, QueryTimeoutError } from '../errors.ts'
 import { FileTable } from '../table/file-table.ts'
 import { Graph } from './graph.ts'
@@ -92,7 +92,7 @@ describe('many results of a query at once', () => {
     )
     const all = graph.query('all', context => context.getMany(hanging, keys(10)))
     const answer = expect(graph.get(all, '')).rejects.toThrow(QueryTimeoutError)
-    await vi.waitUntil(() => graph.stats().computed === 11)
+    await expect.poll(() => graph.stats().computed).toBe(11)
     await turn()
     clock.advance(1_000)
     await answer

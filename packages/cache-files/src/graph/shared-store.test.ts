@@ -1,5 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process'
-import { on, once } from 'node:events'
+import { EventEmitter, on, once } from 'node:events'
 import {
   closeSync,
   existsSync,
@@ -78,17 +78,16 @@ describe('a store that several processes use', () => {
     const rounds = 4
     const writers = [start(rounds), start(rounds)]
     const ended = Promise.all(writers.map(writer => once(writer, 'exit')))
+    const told = new EventEmitter()
+    for (const writer of writers) writer.on('message', message => told.emit(`${message}`))
+    void Promise.all(writers.map(writer => once(writer, 'disconnect'))).then(() => told.emit('end'))
     let edits = 0
-    const edit = async (writer: ChildProcess) => {
-      // Whenever a writer says that it is about to write, so that the machine is theirs otherwise.
-      for await (const [message] of on(writer, 'message', { close: ['disconnect'] })) {
-        if (message !== 'flushing') continue
-        writeFileSync(join(root, `${edits % 40}`), `${edits};`)
-        edits++
-        expect(await texts()).toEqual(onDisk())
-      }
+    // Whenever a writer says that it is about to write, so that the machine is theirs otherwise; one by one, as what is compared changes.
+    for await (const _ of on(told, 'flushing', { close: ['end'] })) {
+      writeFileSync(join(root, `${edits % 40}`), `${edits};`)
+      edits++
+      expect(await texts()).toEqual(onDisk())
     }
-    await Promise.all(writers.map(edit))
     expect((await ended).map(([code]) => code)).toEqual([0, 0])
     expect(edits).toBe(2 * rounds)
   })

@@ -71,7 +71,7 @@ test.each([
   tracer.flushSync()
   tracer.startSpan('t').end()
   // The timer of the delay sends.
-  await vi.waitUntil(() => tracer.stats().exported === 2)
+  await expect.poll(() => tracer.stats().exported).toBe(2)
   await tracer.flush()
   await tracer.close()
   expect(tracer.stats()).toMatchObject({ ended: 2, exported: 2, dropped: 0 })
