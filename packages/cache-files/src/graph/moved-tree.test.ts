@@ -1,7 +1,8 @@
 import { cpSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { MemoryStore } from '@millrace/cache-core/memory'
+import { runs, seededRandom } from '@millrace/testkit'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { FileTable } from '../table/file-table.ts'
 import { Graph } from './graph.ts'
@@ -34,12 +35,15 @@ const asks: Record<
   'a pattern': context => context.glob('sub/*.ts').length,
   'a pattern with the root in it': (context, root) => context.glob(join(root, 'sub/*.ts')).length,
   'a pattern that leads back to it': (context, root) =>
-    context.glob(`${root}/../${root.split('/').at(-1)}/sub/*.ts`).length,
+    context.glob(`${root}/../${basename(root)}/sub/*.ts`).length,
   'a file': context => text(context, 'sub/a'),
   'a file by its path': (context, root) => text(context, join(root, 'sub/a')),
   'a file outside': context => text(context, '../shared/a'),
   'a pattern outside': context => context.glob('../shared/*.ts').length,
   'a query': (context, _, read) => context.get(read, 'sub/a'),
+  'a query whose key leads out and back': (context, root, read) =>
+    context.get(read, `../${basename(root)}/sub/a`),
+  'a query whose key leads out': (context, _, read) => context.get(read, '../shared/a'),
   'a query whose key is a path': (context, root, read) => context.get(read, join(root, 'sub/a')),
   'a query whose key holds a path': (context, root, read) =>
     context.get(read, `?${join(root, 'sub/a')}`),
@@ -104,5 +108,45 @@ test('a key that names a file of a checkout is about that one in another one, to
     await using graph = new Graph({ files: new FileTable({ root }), store })
     const read = graph.query('read', text, { version: '1' })
     expect(await graph.get(read, join(one, 'a'))).toBe(content)
+  }
+})
+
+test('checkouts within and beside each other on one store are not taken for each other', async () => {
+  const random = seededRandom(16)
+  const pick = <T>(of: readonly T[]): T => of[Math.floor(random() * of.length)]!
+  const roots = ['a', 'a/b', 'c', 'c/b', 'a/b/d'].map(name => join(folder, name))
+  for (const root of roots) mkdirSync(root, { recursive: true })
+  const paths = ['f', 'b/f', '.', '..', '../f', '../b', '../c/b/f', '../a/f', '../../c/f', 'd/f']
+  const ask = async (root: string, key: string, kept: boolean): Promise<unknown> => {
+    await using graph = new Graph({
+      files: new FileTable({ root }),
+      ...(kept && { store, maxNodes: pick([2, 1_000]) }),
+    })
+    const part: Query<string, unknown> = graph.query(
+      'part',
+      async (context, step) => {
+        const [what, path = ''] = step.split('|')
+        if (what === 'kind') return context.kind(path)
+        if (what === 'list') return context.list(path) ?? null
+        if (what === 'glob') return context.glob(`${path}/*`).length
+        if (what === 'read') return context.kind(path) === 'file' ? text(context, path) : null
+        // Under the key of another path.
+        return context.get(part, `${what === 'full' ? 'read' : 'kind'}|${join(root, path)}`)
+      },
+      { version: '1' },
+    )
+    const all = graph.query('all', (context, steps) => context.getMany(part, steps.split('&')), {
+      version: '1',
+    })
+    return await graph.get(all, key)
+  }
+  const step = () => `${pick(['kind', 'list', 'glob', 'read', 'full', 'full kind'])}|${pick(paths)}`
+  const keys = Array.from({ length: 8 }, () => Array.from({ length: 4 }, step).join('&'))
+  for (let round = 0; round < runs(300); round++) {
+    const file = join(pick(roots), 'f')
+    if (random() < 0.7) writeFileSync(file, pick(['1', '22', '']))
+    else rmSync(file, { force: true })
+    const [root, key] = [pick(roots), pick(keys)]
+    expect(await ask(root, key, true)).toEqual(await ask(root, key, false))
   }
 })

@@ -72,6 +72,19 @@ describe('a cache folder that is taken away while it is used', () => {
     ])
   })
 
+  test('and comes back later gets what could not be written, though nothing changed since', async () => {
+    const { workspace, ask } = open()
+    expect(await ask()).toBe(2)
+    rmSync(cacheFolder, { recursive: true })
+    writeFileSync(cacheFolder, 'mine')
+    await workspace.save()
+    rmSync(cacheFolder)
+    await workspace.save()
+    const next = open()
+    expect(next.workspace.files.stats().files).toBe(1)
+    await Promise.all([workspace.close(), next.workspace.close()])
+  })
+
   test('is told in one warning, however many files it held', async () => {
     const warned: unknown[] = []
     const note = (warning: Error & { code?: string }): void => void warned.push(warning.code)

@@ -69,9 +69,9 @@ export class CacheFolder implements AsyncDisposable {
     }
   }
 
-  /** Writes bytes under a name, whole or not at all. What was there before stays where that fails, for the next write to try again. */
-  write(name: string, bytes: Uint8Array): void {
-    if (!this.#usable) return
+  /** Writes bytes under a name, whole or not at all: whether it did. What was there before stays where it did not. */
+  write(name: string, bytes: Uint8Array): boolean {
+    if (!this.#usable) return false
     const path = join(this.path, name)
     const temporary = `${path}.${randomUUID()}${TEMPORARY}`
     try {
@@ -80,9 +80,11 @@ export class CacheFolder implements AsyncDisposable {
       this.#removeLeftBehind()
       writeFileSync(temporary, bytes, { mode: 0o600 })
       renameSync(temporary, path)
+      return true
     } catch (error) {
       this.report(error)
       remove(temporary)
+      return false
     }
   }
 

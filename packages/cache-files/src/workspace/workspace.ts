@@ -87,6 +87,8 @@ export class Workspace implements AsyncDisposable {
   readonly #parses: ParseCache<never>[] = []
   readonly #facts: Facts<never>[] = []
   #factsStore: Store<StoredResult> | undefined
+  /** Whether the table could not be written the last time. */
+  #unwritten = false
   readonly #onStoreError = (error: unknown): void => this.#folder?.report(error)
 
   /** @throws {InvalidOptionError} */
@@ -191,7 +193,9 @@ export class Workspace implements AsyncDisposable {
 
   /** Writes what the next process may use. */
   async save(): Promise<void> {
-    if (this.files.stats().unsaved > 0) this.#folder?.write(SNAPSHOT, this.files.dump())
+    if (this.#folder !== undefined && (this.#unwritten || this.files.stats().unsaved > 0)) {
+      this.#unwritten = !this.#folder.write(SNAPSHOT, this.files.dump())
+    }
     await Promise.all([this.graph.flush(), ...this.#facts.map(facts => facts.flush())])
   }
 

@@ -12,7 +12,7 @@ export interface TraceRecord extends StoredResult {
   readonly trace: readonly (readonly string[])[]
   /** If all it rests on lies in durable folders: which those of the graph were, as another graph may have others. */
   readonly durable?: string | undefined
-  /** The root, where a key names it or what is outside of it was asked for: elsewhere that is another key, or something else. */
+  /** The root, where a key holds a path or what is outside of it was asked for: elsewhere that is another key, or something else. */
   readonly root?: string | undefined
   /** `[name, version, fingerprint]` of queries for parts of the result. */
   readonly parts?: readonly (readonly string[])[] | undefined
@@ -61,11 +61,12 @@ export function recordOf(
   { trace, key, parts }: KeptTrace,
   { root, durable }: Pick<TracePlace, 'root' | 'durable'>,
 ): TraceRecord {
-  let rooted = key.includes(root)
+  const near = root.split(sep).slice(0, 3).join(sep)
+  let rooted = holdsPath(key, near)
   const steps = trace.dependencies.map(dependency => {
     if (dependency.node !== undefined) {
       const { query, key } = dependency.node
-      rooted ||= key.includes(root)
+      rooted ||= holdsPath(key, near)
       return ['query', query.name, key, dependency.fingerprint]
     }
     const { kind, name, fingerprint } = dependency
@@ -82,6 +83,18 @@ export function recordOf(
     ...(rooted && { root }),
     ...(parts.length > 0 && { parts }),
   }
+}
+
+/** A separator with nothing before it that a folder's name ends in, or after the letter of a drive; or a step out of a folder. */
+const ELSEWHERE = /(?:^|[^\p{L}\p{M}\p{N}._\-)\]}+~$%]|[a-z]:|\.\.)[/\\]/iu
+
+/**
+ * Whether a key may hold a path that is another one where the root is, as it is absolute or may lead out of the root and back.
+ *
+ * @param near how the paths of the tree and its neighbours begin
+ */
+function holdsPath(key: string, near: string): boolean {
+  return key.includes(near) || ELSEWHERE.test(key)
 }
 
 /** The trace of a record, or `undefined` if it is none, was made elsewhere, or depends on a query that `find` does not know. */
