@@ -29,6 +29,7 @@ const SPILL = 4
 const SHORTEST_PERIOD = 32
 /** Least frequency with which a loser may be admitted at random. */
 const JITTER_FREQUENCY = 6
+const ONE_SIGHT = 1 << SIGHTS_SHIFT
 
 /**
  * The default policy: a window for what is new and a main queue for what proved popular, both FIFO
@@ -162,8 +163,8 @@ export class Adaptive implements Policy {
       const hits = state & SATURATED
       if (hits !== 0) this.#credit(candidate, hits)
       const victim = this.#victim()
-      if (victim === NONE) return candidate
       if (
+        victim !== NONE &&
         this.#wins(
           frequency[candidate]! >>> SIGHTS_SHIFT,
           hits,
@@ -176,7 +177,7 @@ export class Adaptive implements Policy {
         this.#enterMain(candidate)
         return victim
       }
-      if (hits === 0) {
+      if (hits === 0 || victim === NONE) {
         this.#sizer.refused()
         this.#depart(candidate, REFUSED, this.#stamps[candidate]!)
         return candidate
@@ -382,7 +383,9 @@ export class Adaptive implements Policy {
   #look(): void {
     this.#untilLook = Math.max(SHORTEST_PERIOD, this.#hashes.length >> 1)
     if (!this.#wasFull) return
-    this.#duel.judge()
+    const { isMainStale } = this.#sizer
+    if (isMainStale && !this.#duel.recent) forgetFame(this.frequency)
+    this.#duel.judge(isMainStale)
     this.#sizer.adapt(this.#duel)
     if (this.#duel.recent !== (this.#older !== null)) this.#turnWindow()
   }
@@ -430,5 +433,13 @@ function halveSights(frequency: Uint8Array): void {
   for (let slot = 0; slot < frequency.length; slot++) {
     const state = frequency[slot]!
     frequency[slot] = ((state >>> 1) & 0x70) | (state & ~SIGHTS)
+  }
+}
+
+/** What is in main and was not hit since the hand last passed is as if seen once: its turn to go comes when anything returns. */
+function forgetFame(frequency: Uint8Array): void {
+  for (let slot = 0; slot < frequency.length; slot++) {
+    const state = frequency[slot]!
+    if ((state & ~(SIGHTS | SAMPLED)) === IN_MAIN) frequency[slot] = (state & ~SIGHTS) | ONE_SIGHT
   }
 }

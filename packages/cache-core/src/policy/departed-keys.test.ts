@@ -58,6 +58,15 @@ test('keys that were seen often outlive a flood of those seen once', () => {
   expect(known.length).toBeGreaterThan(290)
 })
 
+test('keys that were popular long ago leave room for those that leave now', () => {
+  const departed = tableOf(1_000)
+  for (const hash of hashes(3_000, 4)) departed.remember(hash, 4, REFUSED, 0)
+  const recent = hashes(1_000, 5)
+  for (const hash of recent) departed.remember(hash, 1, REFUSED, 300)
+  const known = recent.filter(hash => departed.recall(hash) !== FORGOTTEN)
+  expect(known.length).toBeGreaterThan(900)
+})
+
 test('of keys seen equally often the ones that left first are forgotten', () => {
   const departed = tableOf(1_000)
   const old = hashes(1_000, 6)

@@ -18,6 +18,8 @@ const TICK_SHIFT = 6
 const TICK_BITS = 9
 const TICK_MASK = 2 ** TICK_BITS - 1
 const MOST_WORTH = 2 ** 30
+/** Ticks that a key is remembered longer for each time it was seen: two capacities of pushes. */
+const SIGHT_WORTH = 64
 const TAG_SHIFT = 15
 
 /** Most sights that are counted. */
@@ -44,7 +46,8 @@ export interface SavedDepartures {
  * in the cache are kept with their entries, so a miss looks here once, for its key, and an eviction once, for the victim; a
  * duel between two entries not at all.
  *
- * A set-associative table of tagged words; of a full bucket the key seen least is forgotten, of equals the one that left first.
+ * A set-associative table of tagged words; of a full bucket the key seen least is forgotten, but one that left long ago before those that left
+ * lately, as else what was popular at another time would leave no room for what comes now.
  * Counts are exact for as long as a key is remembered. A count-min sketch of that size, as TinyLFU has it, counts every key
  * of the last fifteen capacities' worth, but so many share its counters that it gives less, and one of twice the size hardly more
  * (benchmarks/results/hit-ratio-notes.md). A wrong match of tags, once in 16,000 look-ups, misleads one count.
@@ -78,7 +81,7 @@ export class DepartedKeys {
     for (let way = 0; way < WAYS; way++) {
       const word = words[start + way]!
       const freshness = ((word >>> TICK_SHIFT) - tick - 1) & TICK_MASK
-      const worth = (((word & COUNT_MASK) << TICK_BITS) | freshness) * WAYS + way
+      const worth = ((word & COUNT_MASK) * SIGHT_WORTH + freshness) * WAYS + way
       const less = (worth - least) | 0
       // Arithmetic instead of a branch: which word is worth least cannot be foreseen. Benchmark case: cache "churn".
       least = (least + (less & (less >> 31))) | 0

@@ -53,3 +53,23 @@ test('a trial is judged by no less than a scan may take to turn twice, unless mi
   expect(looksUntilItEnds(5)).toBeGreaterThan(20)
   expect(looksUntilItEnds(3)).toBe(10)
 })
+
+test('what main holds being stale, a trial begins at once, but not while the last one is held against recency', () => {
+  const { duel, look } = duelOverFewKeys()
+  duel.judge(true)
+  expect(duel.recent).toBe(true)
+  while (look(3));
+  while (!look(8));
+  while (look(3));
+  for (let i = 0; i < 50; i++) {
+    duel.judge(true)
+    expect(duel.recent).toBe(false)
+  }
+})
+
+test('a cache whose number of entries is not known tries nothing', () => {
+  const duel = new RecencyDuel()
+  duel.resize(0)
+  for (let i = 0; i < 10; i++) duel.judge(true)
+  expect(duel.recent).toBe(false)
+})

@@ -23,6 +23,8 @@ const RUIN_SHOWS = 10
 const RUIN = 3
 /** Looks for which recency is tried at first; twice as many each time it proves right, up to the most. */
 const FIRST_TRIAL = 48
+/** The same for a trial that began because main was stale. */
+const FIRST_HURRIED_TRIAL = 64
 const LONGEST_TRIAL = 1_024
 /** Share of its hits at the start of a trial below which the workload must have changed. */
 const PHASE_CHANGE = 0.7
@@ -120,8 +122,12 @@ export class RecencyDuel {
     this.#turns.returned(age)
   }
 
-  /** Once per look at the window's size. O(1). */
-  judge(): void {
+  /**
+   * Once per look at the window's size. O(1).
+   *
+   * @param isMainStale begins a trial at once, which need not be waited for then: nothing is lost with what is in main
+   */
+  judge(isMainStale = false): void {
     const lead = this.#recentOnly - this.#ownOnly
     const reads = Math.max(1, this.#reads)
     const share = (this.#both + this.#recentOnly) / reads
@@ -131,6 +137,7 @@ export class RecencyDuel {
     this.#looks++
     if (this.sweeping) this.#pause()
     else if (this.recent) this.#judgeTrial(share, own)
+    else if (isMainStale && this.#mayHurry) this.#try(share, own, FIRST_HURRIED_TRIAL)
     else if (this.#wait > 0) this.#wait--
     else if (
       !this.#turns.suspected &&
@@ -138,7 +145,7 @@ export class RecencyDuel {
       lead > LEAST_LEAD * reads &&
       lead > CERTAINTY * Math.sqrt(this.#recentOnly + this.#ownOnly + 1)
     ) {
-      this.#try(share, own)
+      this.#try(share, own, FIRST_TRIAL)
     }
     this.#recentOnly *= DECAY
     this.#ownOnly *= DECAY
@@ -152,9 +159,14 @@ export class RecencyDuel {
     this.#forget()
   }
 
-  #try(share: number, own: number): void {
+  /** Not while the last trial is held against recency, or scans may be turning. */
+  get #mayHurry(): boolean {
+    return this.#threshold > 0 && this.#wait <= WARM_UP && !this.#turns.suspected
+  }
+
+  #try(share: number, own: number, first: number): void {
     const again = this.#looks < 2 * this.#trial
-    this.#trial = again ? Math.min(LONGEST_TRIAL, this.#trial * 2) : FIRST_TRIAL
+    this.#trial = again ? Math.min(LONGEST_TRIAL, this.#trial * 2) : first
     this.#shareAtStart = share
     this.#ownAtStart = own
     this.recent = true

@@ -9,8 +9,6 @@ const LEAST_SHARE = 0.01
 const MOST_SHARE = 0.99
 /** How far the window moves at once, as a share of the capacity. */
 const STEP = 0.05
-/** The same towards a window of everything, which was found to be right and is on trial. */
-const TRIAL_STEP = 0.25
 /** Sizes that are considered, as multiples of the present one. */
 const MULTIPLES = [0.25, 0.5, 0.7, 1.4, 2, 4, 8, 16]
 /** Sizes that are considered, as shares of what main has now. */
@@ -20,6 +18,12 @@ const MAIN_SHARES = [0.25, 0.5]
  * hand passes, which it seldom does then, and would be taken for less popular than what is about to go.
  */
 const SWEEP_MARGIN = 2
+/**
+ * Main is stale where refused keys come back within the capacity as often as this for each push, and this many times as often as
+ * entries of main are hit.
+ */
+const STALE_RETURNS = 0.15
+const STALE_RATIO = 8
 /** Looks for which candidates need a margin after a flush of the main queue was seen. */
 const GUARD_LOOKS = 64
 
@@ -52,6 +56,8 @@ export class WindowSizer {
   readonly #ages: Float64Array = new Float64Array(BUCKETS + 1)
   /** Hits in main by the time since the last one; the last two are for the capacity and more. */
   readonly #gaps: Float64Array = new Float64Array(BUCKETS + 2)
+  /** Returns of refused keys within the capacity. */
+  #returns = 0
   #refused = 0
   #admitted = 0
   /** Entries of main that came back after a candidate took their place. */
@@ -99,7 +105,10 @@ export class WindowSizer {
   returned(age: number, fromMain: boolean): void {
     if (age > BUCKETS) return
     if (fromMain) this.#regretted++
-    else this.#ages[age]!++
+    else {
+      this.#ages[age]!++
+      this.#returns++
+    }
   }
 
   refused(): void {
@@ -111,6 +120,17 @@ export class WindowSizer {
   }
 
   /**
+   * Whether main keeps what was popular at another time while keys come back that it refused. Their counts would have to grow beyond
+   * those of what they are to replace, one for each round of a loop, where LRU has the loop in one. In loops over more than fits main is hit about as
+   * often as keys come back, elsewhere far more often. O(1).
+   */
+  get isMainStale(): boolean {
+    const pushes = this.#pushes / 2 + this.#position - this.#lastPosition
+    const returns = this.#returns
+    return returns > STALE_RETURNS * pushes && returns > STALE_RATIO * total(this.#gaps)
+  }
+
+  /**
    * Moves the window towards the size with the best balance, and lets the statistics decay. O(1).
    *
    * @param duel overrules the balance while recency is on trial, or scans go back and forth
@@ -119,10 +139,10 @@ export class WindowSizer {
     if (recent && !this.#onTrial) this.#shareBefore = this.share
     this.#onTrial = recent
     if (ended) this.share = this.#shareBefore
-    const step = this.#part(sweeping ? 1 : recent ? TRIAL_STEP : STEP)
+    const step = this.#part(sweeping || recent ? 1 : STEP)
     this.#pushes = this.#pushes / 2 + this.#position - this.#lastPosition
     this.#lastPosition = this.#position
-    const best = sweeping ? this.#part(LEAST_SHARE) : recent ? this.#part(MOST_SHARE) : this.#best()
+    const best = sweeping ? this.#part(LEAST_SHARE) : recent ? this.#capacity : this.#best()
     this.window = Math.min(Math.max(best, this.window - step), this.window + step)
     if (sweeping || this.#regretted > this.#admitted / 2 + 4) {
       this.margin = sweeping ? SWEEP_MARGIN : 1
@@ -132,6 +152,7 @@ export class WindowSizer {
     }
     decay(this.#ages)
     decay(this.#gaps)
+    this.#returns /= 2
     this.#refused /= 2
     this.#admitted /= 2
     this.#regretted /= 2

@@ -1,0 +1,55 @@
+import { expect, test } from 'vitest'
+import { WindowSizer } from './window-sizer.ts'
+
+const CAPACITY = 320
+/** Ticks are a 32nd of the capacity. */
+const PUSHES_PER_TICK = CAPACITY / 32
+const idle = { recent: false, ended: false, sweeping: false }
+
+/** A look's worth of pushes, of which some are keys that come back half a capacity after they were refused, and hits in main. */
+function look(sizer: WindowSizer, returns: number, hitsInMain: number): boolean {
+  for (let push = 0; push < CAPACITY / 2; push++) sizer.advance(1)
+  for (let i = 0; i < returns; i++) sizer.returned(16, false)
+  for (let i = 0; i < hitsInMain; i++) sizer.hitInMain(sizer.now - 1)
+  const { isMainStale } = sizer
+  sizer.adapt(idle)
+  return isMainStale
+}
+
+function sizerOf(): WindowSizer {
+  const sizer = new WindowSizer()
+  sizer.resize(CAPACITY)
+  expect(sizer.advance(PUSHES_PER_TICK)).toBe(1)
+  return sizer
+}
+
+test('main is stale where refused keys come back and hardly any of its own is read', () => {
+  expect(look(sizerOf(), 150, 2)).toBe(true)
+})
+
+test('main is not stale while as many of its entries are hit as refused keys come back', () => {
+  const sizer = sizerOf()
+  for (let i = 0; i < 10; i++) expect(look(sizer, 150, 150)).toBe(false)
+})
+
+test('a scan that nobody repeats does not make main stale', () => {
+  const sizer = sizerOf()
+  for (let i = 0; i < 10; i++) expect(look(sizer, 0, 0)).toBe(false)
+})
+
+test('what main earned before is forgotten within a few looks', () => {
+  const sizer = sizerOf()
+  for (let i = 0; i < 10; i++) look(sizer, 20, 200)
+  let looks = 1
+  while (!look(sizer, 150, 0)) looks++
+  expect(looks).toBeLessThan(8)
+})
+
+test('the window takes everything at once while recency is on trial, and is then what it was', () => {
+  const sizer = sizerOf()
+  const before = sizer.window
+  sizer.adapt({ ...idle, recent: true })
+  expect(sizer.window).toBe(CAPACITY)
+  sizer.adapt({ ...idle, ended: true })
+  expect(Math.abs(sizer.window - before)).toBeLessThanOrEqual(CAPACITY * 0.05)
+})
