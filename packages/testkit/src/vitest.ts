@@ -1,3 +1,4 @@
+export { inRealTime } from './clock/in-real-time.ts'
 export { type CodeBlock, codeBlocks, printsAs } from './readme/code-blocks.ts'
 export type { ReadmeOptions } from './readme/test-readme.ts'
 export { testReadme } from './readme/test-readme.ts'

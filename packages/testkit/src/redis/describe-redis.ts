@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe } from 'vitest'
+import { inRealTime } from '../clock/in-real-time.ts'
 import { RedisServer, type RedisServerOptions } from './redis-server.ts'
 
 /** What {@link describeRedis} hands to its body. */
@@ -10,6 +11,7 @@ export interface RedisFixture {
 /**
  * A suite with a Redis server of its own, started before its tests and stopped after them. Without a server program its
  * tests fail with a sentence that says what to install; with MILLRACE_SKIP_REDIS=1 they are skipped.
+ * See {@link inRealTime} for a machine that stands still.
  *
  * The body runs while tests are collected: it reads `redis.server` inside hooks and tests only.
  */
@@ -19,7 +21,7 @@ export function describeRedis(
   options: RedisServerOptions = {},
 ): void {
   const suite = process.env.MILLRACE_SKIP_REDIS === '1' ? describe.skip : describe
-  suite(name, () => {
+  suite(name, inRealTime(), () => {
     let server: RedisServer | undefined
     beforeAll(async () => {
       server = await RedisServer.start(options)

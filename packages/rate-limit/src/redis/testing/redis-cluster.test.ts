@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { startCluster } from '@millrace/testkit'
+import { inRealTime } from '@millrace/testkit/vitest'
 import { Cluster } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { clusterNodeOf } from '../client/cluster-node.ts'
@@ -12,7 +13,7 @@ import {
 
 const suite = process.env.MILLRACE_SKIP_REDIS === '1' ? describe.skip : describe
 
-suite('on a Redis Cluster', () => {
+suite('on a Redis Cluster', inRealTime(), () => {
   let cluster: Awaited<ReturnType<typeof startCluster>>
   let client: Cluster
   let subscriber: Cluster

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { MovableClock, RedisServer, startCluster, VirtualClock } from '@millrace/testkit'
+import { inRealTime } from '@millrace/testkit/vitest'
 import { Cluster, type Redis } from 'ioredis'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { connections } from './connections.fixture.ts'
@@ -14,7 +15,7 @@ import {
 
 const HOUR = 3_600_000
 
-describe('a server clock that is really moved', () => {
+describe('a server clock that is really moved', inRealTime(), () => {
   const connect = connections()
   let clock: MovableClock
   let server: RedisServer
