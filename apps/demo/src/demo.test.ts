@@ -428,10 +428,11 @@ describe('a fleet', () => {
       ((await (await fetch(`${its}/live.json`)).json()) as LiveState).received
     await expect.poll(received).toBeGreaterThan(0)
     // It says so on its charts.
-    const { marks } = (await (await fetch(`${its}/snapshot.json`)).json()) as {
-      marks: { text: string }[]
+    const marks = async () => {
+      const answer = await fetch(`${its}/snapshot.json`)
+      return ((await answer.json()) as { marks: { text: string }[] }).marks.map(({ text }) => text)
     }
-    expect(marks.map(({ text }) => text)).toContain('Another process dropped what is tagged @greek')
+    await expect.poll(marks).toContain('Another process dropped what is tagged @greek')
     another.interrupt()
     expect(await another.outcome()).toMatchObject({ code: 0, stderr: '' })
     process.kill(redis!, 'SIGKILL')

@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { gzipSync } from 'node:zlib'
+import { freePort } from '@millrace/testkit'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { type DemoProcess, DemoSandbox } from '../demo.fixture.ts'
@@ -37,7 +38,8 @@ beforeAll(async () => {
   }
   await write('hostile', { name: HOSTILE, version: HOSTILE }, "require('package-1')\n")
   const launched = launchBrowser()
-  await serve('0')
+  // Where it comes back after it has ended.
+  await serve(`${await freePort()}`)
   browser = await launched
   ;[wide, narrow] = await Promise.all([
     open({ viewport: { width: 1280, height: 5_000 }, colorScheme: 'light' }),
@@ -97,7 +99,7 @@ describe('the live page', () => {
     await shows(wide, '#verdict', /\w/)
     const calls = () => wide.locator('#timings').textContent()
     const before = await calls()
-    await expect.poll(calls, { timeout: 30_000 }).not.toBe(before)
+    await expect.poll(calls).not.toBe(before)
     await shows(wide, '#caches', /demo_traffic_cache/)
     await shows(wide, '#removals li:nth-child(n + 4)', / [1-9]/)
     expect(await wide.locator('#advice .value').count()).toBe(1)
@@ -202,7 +204,7 @@ describe('the live page', () => {
     const live = async () =>
       (await (await wide.request.get(`${origin}/live.json`)).json()) as LiveState
     const long = async () => (await live()).traces.filter(({ rows }) => rows.length > 1)
-    await expect.poll(async () => (await long()).length, { timeout: 30_000 }).toBeGreaterThan(0)
+    await expect.poll(async () => (await long()).length).toBeGreaterThan(0)
     // What is shown from now on is told here: slower ones come by themselves at any time.
     let shown = (await long()).slice(0, 2).map(({ rows: [root, ...others], ...trace }) => ({
       ...trace,
@@ -231,10 +233,10 @@ describe('the live page', () => {
     expect(await wide.locator(':focus').textContent()).toBe(title)
     // Also when it is no longer among the slowest.
     shown = shown.slice(0, 1)
-    await expect.poll(() => summaries.count(), { timeout: 30_000 }).toBe(2)
+    await expect.poll(() => summaries.count()).toBe(2)
     expect(await summaries.first().textContent()).toBe(title)
     await summaries.first().click()
-    await expect.poll(() => summaries.allTextContents(), { timeout: 30_000 }).toHaveLength(1)
+    await expect.poll(() => summaries.allTextContents()).toHaveLength(1)
     await wide.unroute('**/live.json')
   })
 
@@ -254,6 +256,7 @@ describe('the live page', () => {
         )?.[1],
       )
     const before = await granted()
+    const begun = performance.now()
     const marks = new Set<string>()
     const collect = async () => {
       for (const each of await wide.locator('#marks td:first-child').allTextContents()) {
@@ -271,30 +274,28 @@ describe('the live page', () => {
       expect(await button.textContent()).toContain(title)
       await button.click()
       await wide.evaluate(`for (let i = 0; i < 20; i++) document.getElementById('${id}').click()`)
-      await expect.poll(collect, { timeout: 30_000 }).toContainEqual(expect.stringContaining(title))
+      await expect.poll(collect).toContainEqual(expect.stringContaining(title))
       if (id === 'kill-upstream') await shows(wide, '#pools td', /^open$/)
       if (id !== 'hot-key') continue
-      await expect.poll(() => button.getAttribute('aria-pressed'), { timeout: 30_000 }).toBe('true')
+      await expect.poll(() => button.getAttribute('aria-pressed')).toBe('true')
     }
     await expect
-      .poll(
-        async () => {
-          const all = await collect()
-          const ends = [...scenarios.map(([, , end]) => end), 'The breaker has closed']
-          return ends.filter(end => !all.some(mark => mark.startsWith(end)))
-        },
-        { timeout: 60_000 },
-      )
+      .poll(async () => {
+        const all = await collect()
+        const ends = [...scenarios.map(([, , end]) => end), 'The breaker has closed']
+        return ends.filter(end => !all.some(mark => mark.startsWith(end)))
+      })
       .toEqual([])
     // What was edited is seen by level, and what was invalidated has been asked for again.
     // Not the reads: a file that was written a moment ago is read once more.
-    expect(await levels('sources parsed')).toBe('1,000')
-    expect(await levels('results computed')).toBe('2,000')
-    expect(await levels('of these the same')).toBe('1,000')
+    await expect.poll(() => levels('sources parsed')).toBe('1,000')
+    await expect.poll(() => levels('results computed')).toBe('2,000')
+    await expect.poll(() => levels('of these the same')).toBe('1,000')
     await shows(wide, '#removals', /invalidated [1-9]/)
-    // One burst, not three.
-    expect((await granted()) - before).toBeGreaterThanOrEqual(2_000)
-    expect((await granted()) - before).toBeLessThan(4_000)
+    // One burst, not three, beside the load of an open page.
+    const passed = (await granted()) - before
+    expect(passed).toBeGreaterThanOrEqual(2_000)
+    expect(passed).toBeLessThan(4_000 + (20 * (performance.now() - begun)) / 1_000)
     await shot(wide, 'scenarios-over')
     await shot(narrow, 'scenarios-over-360')
   })
@@ -318,7 +319,7 @@ describe('the live page', () => {
     await shows(wide, '#age', /no data for \d+ s/)
     await shot(wide, 'stopped')
     demo.child.kill('SIGCONT')
-    await expect.poll(() => wide.locator('#age').textContent(), { timeout: 30_000 }).toBe('')
+    await expect.poll(() => wide.locator('#age').textContent()).toBe('')
   })
 
   test('bears a server that ends, whatever is pressed meanwhile, and goes on when it is back', async () => {
@@ -333,7 +334,7 @@ describe('the live page', () => {
     const refused = problems.splice(0).filter(each => !each.includes('ERR_CONNECTION_REFUSED'))
     expect(refused).toEqual([])
     await serve(new URL(origin).port)
-    await expect.poll(() => wide.locator('#age').textContent(), { timeout: 60_000 }).toBe('')
+    await expect.poll(() => wide.locator('#age').textContent()).toBe('')
     problems.splice(0)
     // Without being loaded anew, and with what happens in the new process told once.
     expect(await wide.evaluate('window.opened')).toBe(true)
@@ -341,7 +342,8 @@ describe('the live page', () => {
     const marks = () => wide.locator('#marks td:first-child').allTextContents()
     await expect.poll(marks).toEqual([])
     await wide.locator('#hot-key').click()
-    await expect.poll(marks).toEqual(['Hot key'])
+    await expect.poll(marks).toContain('Hot key')
+    expect((await marks()).filter(mark => mark === 'Hot key')).toHaveLength(1)
     await wide.locator('#query').fill('package-2')
     await shows(wide, '#found li', /package-2 \(1 file\)/)
   })
