@@ -12,7 +12,7 @@ import { Recovery } from './recovery/recovery.ts'
 import type { RecoveryQueue } from './recovery/recovery-queue.ts'
 import type { SetCall } from './set-call.ts'
 import { applyToKeys, applyToStore } from './store/apply-to-store.ts'
-import { type BoundedStore, codeOf } from './store/bounded-store.ts'
+import { answersOf, type BoundedStore, codeOf } from './store/bounded-store.ts'
 import { CacheClosedError } from './store/tier-errors.ts'
 
 /** What {@link TierChanges} works on. */
@@ -128,7 +128,7 @@ export class TierChanges<V> {
         (key): StoreItem<V> => ({ key, value: values.get(key)!, ttl: fresh, retention, tags }),
       )
       const kept = await this.#tier.call(
-        store => call(store, items),
+        async store => answersOf(items, await call(store, items)),
         // It took effect after all, or not, and after whatever came later; it may have been read from there since.
         () => {
           this.#apply(gone)

@@ -436,8 +436,66 @@ test('a store that answers `null` has nothing, and one that answers something el
     Object.assign(answers, { set: odd, setMany: odd })
     expect(await cache.set('k', 1)).toBe(false)
   }
-  expect(await cache.setMany([['k', 1]]).catch(() => [false])).toEqual([false])
+  for (const odd of [null, undefined, 'text', [], 1]) {
+    answers.setMany = odd
+    await expect(cache.setMany([['k', 1]])).rejects.toThrow('did not answer for each of the keys')
+  }
 })
+
+test.each([
+  ['of a promise that is rejected', async () => Promise.reject(new Error('late'))],
+  ['of a list in a promise', async () => ['a']],
+  ['none', () => undefined],
+  [
+    'no text',
+    async function* () {
+      yield 5
+    },
+  ],
+  [
+    'of steps that are none',
+    () => ({ [Symbol.asyncIterator]: () => ({ next: async () => undefined }) }),
+  ],
+])('a store whose keys are %s fails a search alone, and is counted', async (_, keys) => {
+  const rejected: unknown[] = []
+  const note = (reason: unknown): void => void rejected.push(reason)
+  process.on('unhandledRejection', note)
+  const store = Object.assign(new MemoryStore<number>({ clock }), { keys: keys as never })
+  await using cache = new TieredCache<number>({ store, clock, breaker: false })
+  await cache.set('k', 1)
+  await expect(cache.deleteMatching('k*')).rejects.toThrow(TypeError)
+  await expect(cache.entries().next()).rejects.toThrow('The store')
+  expect(cache.stats().storeFailures).toBe(2)
+  // The search is repeated until the store can be searched; until then its keys count as deleted.
+  expect([await cache.get('k'), cache.stats().pending]).toEqual([undefined, 1])
+  await nextTurn()
+  process.off('unhandledRejection', note)
+  expect(rejected).toEqual([])
+})
+
+test.each([undefined, null, 'text', {}])(
+  'a store that says %o of what it had, had nothing',
+  async said => {
+    const answer = async (): Promise<never> => said as never
+    const store = Object.assign(new MemoryStore<number>({ clock }), {
+      delete: answer,
+      expire: answer,
+      deleteMany: answer,
+      expireMany: answer,
+    })
+    await using cache = new TieredCache<number>({ store, clock })
+    expect([await cache.delete('k'), await cache.expire('k')]).toEqual([false, false])
+    expect([await cache.deleteMany(['k']), await cache.expireMany(['k'])]).toEqual([0, 0])
+    for (const layers of [
+      { near: store, far: memory },
+      { near: memory, far: store },
+    ]) {
+      await using layered = new LayeredStore<unknown>({ ...layers, clock })
+      expect([await layered.deleteMany(['k']), await layered.expireMany(['k'])]).toEqual([0, 0])
+      expect([await layered.delete('k'), layered.stats().deletes]).toEqual([false, 0])
+    }
+  },
+)
 
 test('what is no entry in an answer is a miss, counted, and concerns no other', async () => {
   const good = { value: 'good', expires: Infinity, retained: Infinity, version: 0, tags: [] }

@@ -15,6 +15,7 @@ import type { Store, StoreStats } from '../store/contract/store.ts'
 import type { Invalidation } from './bus/invalidation-bus.ts'
 import { checkKeys, distinctKeys } from './load/check-keys.ts'
 import { checkSet, setMany, setOne } from './set-call.ts'
+import { countOf } from './store/bounded-store.ts'
 import { CacheClosedError } from './store/tier-errors.ts'
 import type { TierReads } from './tier-reads.ts'
 import { TIERED_STATS_KINDS, type TieredCacheOptions, type TieredStats } from './tiered-options.ts'
@@ -148,7 +149,8 @@ export class TieredCache<V> implements AsyncDisposable {
 
   /** Removes the value from both tiers. Whether the store had one. */
   async delete(key: string): Promise<boolean> {
-    return this.#invalidate('delete', 'key', [key], store => store.delete(key))
+    const had = await this.#invalidate('delete', 'key', [key], store => store.delete(key))
+    return had === true
   }
 
   /** Removes values from both tiers by one call of the store. How many the store had. */
@@ -156,12 +158,13 @@ export class TieredCache<V> implements AsyncDisposable {
     this.#enter()
     const names = distinctKeys(keys)
     if (names.length === 0) return 0
-    return this.#invalidate('delete', 'key', names, store => store.deleteMany(names))
+    return countOf(await this.#invalidate('delete', 'key', names, store => store.deleteMany(names)))
   }
 
   /** Makes the value stale in both tiers. Whether the store had one. */
   async expire(key: string): Promise<boolean> {
-    return this.#invalidate('expire', 'key', [key], store => store.expire(key))
+    const had = await this.#invalidate('expire', 'key', [key], store => store.expire(key))
+    return had === true
   }
 
   /** Makes values stale in both tiers by one call of the store. How many the store had. */
@@ -169,7 +172,7 @@ export class TieredCache<V> implements AsyncDisposable {
     this.#enter()
     const names = distinctKeys(keys)
     if (names.length === 0) return 0
-    return this.#invalidate('expire', 'key', names, store => store.expireMany(names))
+    return countOf(await this.#invalidate('expire', 'key', names, store => store.expireMany(names)))
   }
 
   /** Removes every value that has the tag, without visiting them. */

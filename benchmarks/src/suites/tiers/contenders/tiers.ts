@@ -18,7 +18,7 @@ const IN_MEMORY = 500
 const KEYS = 5_000
 const ttl = 600_000
 /** Operations of a mix before it is measured: as one in four goes to the file, fewer leave that part not yet compiled. */
-const WARM_UP = 10_000
+const WARM_UP = 5_000
 
 export async function millraceSqlite(folder: string): Promise<Tiers> {
   const { TieredCache } = await import('@millrace/cache-core/tiered')

@@ -41,7 +41,7 @@ import type { Invalidation } from '../bus/invalidation-bus.ts'
 import { Recovery } from '../recovery/recovery.ts'
 import { RecoveryQueue } from '../recovery/recovery-queue.ts'
 import { applyToStore } from '../store/apply-to-store.ts'
-import { BoundedStore, codeOf } from '../store/bounded-store.ts'
+import { BoundedStore, codeOf, countOf } from '../store/bounded-store.ts'
 import { tierBreaker } from '../store/tier-breaker.ts'
 import { deletesOf, type LayeredChange, LayeredChanges } from './layered-changes.ts'
 import {
@@ -310,8 +310,8 @@ export class LayeredStore<V = unknown> implements Store<V> {
   }
 
   /** How many of the keys one of the two had. */
-  #countedDeletes([far, near = 0]: readonly [far: number, near: number | undefined]): number {
-    const found = Math.max(far, near)
+  #countedDeletes([far, near]: readonly [far: number, near: number | undefined]): number {
+    const found = Math.max(countOf(far), countOf(near))
     this.#counters.deletes += found
     return found
   }

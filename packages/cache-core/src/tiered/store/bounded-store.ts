@@ -1,4 +1,4 @@
-import { type CircuitBreaker, type Clock, isThenable } from '@millrace/kit'
+import { type CircuitBreaker, type Clock, heed, isThenable } from '@millrace/kit'
 import { letGo } from '../../iterate/let-go.ts'
 import { Deadlines } from '../../load/deadlines.ts'
 import type { Store, StoreEntry, StoreItem, StoreLookup } from '../../store/contract/store.ts'
@@ -84,14 +84,14 @@ export class BoundedStore<V> implements CallHost {
     size: number,
     mayGoOn: () => void,
   ): AsyncGenerator<string[], void, undefined> {
-    const keys = await this.call(async store => store.keys({ prefix })[Symbol.asyncIterator]())
+    const keys = await this.call(async store => listingOf(store.keys({ prefix })))
     try {
       let page: string[] = []
       for (;;) {
-        const { done, value } = await this.call(() => keys.next())
-        if (done) break
+        const key = await this.call(async () => keyOf(await keys.next()))
+        if (key === undefined) break
         mayGoOn()
-        if (page.push(value) < size) continue
+        if (page.push(key) < size) continue
         yield page
         page = []
       }
@@ -212,9 +212,14 @@ export class BoundedStore<V> implements CallHost {
  *
  * @throws {TypeError} unless it did
  */
-function answersOf<T>(asked: readonly unknown[], answers: readonly T[]): readonly T[] {
+export function answersOf<T>(asked: readonly unknown[], answers: readonly T[]): readonly T[] {
   if (Array.isArray(answers) && answers.length === asked.length) return answers
   throw new TypeError('The store did not answer for each of the keys')
+}
+
+/** How many a store says it had; one that does not say had none that is known. */
+export function countOf(answer: unknown): number {
+  return typeof answer === 'number' && answer > 0 ? answer : 0
 }
 
 /** Whether what a store has under a key can be used: none of `null`, which many a store means by nothing, and of what is no entry. */
@@ -228,6 +233,29 @@ function isEntry(entry: StoreEntry<unknown> | undefined): boolean {
     Array.isArray(tags) &&
     tags.every(tag => typeof tag === 'string')
   )
+}
+
+/**
+ * The iterator of what a store lists.
+ *
+ * @throws {TypeError} unless it is an async iterable
+ */
+function listingOf(listing: AsyncIterable<string>): AsyncIterator<string> {
+  if (typeof listing?.[Symbol.asyncIterator] === 'function') return listing[Symbol.asyncIterator]()
+  // Of a promise nobody would wait for the rejection.
+  heed(listing)
+  throw new TypeError('The store did not list its keys as an async iterable')
+}
+
+/**
+ * The next key that a store lists; `undefined` if there is none.
+ *
+ * @throws {TypeError} if that is none
+ */
+function keyOf(step: IteratorResult<string>): string | undefined {
+  if (step?.done === true) return undefined
+  if (typeof step?.value === 'string') return step.value
+  throw new TypeError('The store listed what is no key')
 }
 
 function asIs<T>(answer: T): T {
