@@ -7,7 +7,7 @@ import { Cache } from './cache.ts'
 /** What the process was warned of. */
 const warnings: Error[] = []
 const warned = (warning: Error): void => {
-  warnings.push(warning)
+  if (warning instanceof ListenerError) warnings.push(warning)
 }
 
 beforeEach(() => {

@@ -72,7 +72,9 @@ describe('UpstreamServer', () => {
     expect(await reply.body.text()).toBe('abcd')
     const bodyAt = performance.now() - start
     expect(headersAt).toBeGreaterThanOrEqual(39)
-    expect(bodyAt - headersAt).toBeGreaterThanOrEqual(30)
+    expect(bodyAt).toBeGreaterThanOrEqual(78)
+    // Of headers that were read late, pieces may have come meanwhile.
+    if (headersAt < 50) expect(bodyAt - headersAt).toBeGreaterThanOrEqual(29)
   })
 
   test('resets at a byte offset, before the headers, or never answers', async () => {
@@ -90,9 +92,15 @@ describe('UpstreamServer', () => {
   })
 
   test('counts connections and what runs at the same time', async () => {
-    server.on('/wait', { latency: 30 })
+    const gate = Promise.withResolvers<void>()
+    server.on('/wait', async () => {
+      await gate.promise
+      return 200
+    })
     const pool = new Pool(server.origin, { connections: 3 })
     const replies = Array.from({ length: 6 }, () => pool.request({ path: '/wait', method: 'GET' }))
+    await expect.poll(() => server.stats().active).toBe(3)
+    gate.resolve()
     for (const reply of replies) await (await reply).body.dump()
     expect(server.stats()).toMatchObject({
       requests: 6,
