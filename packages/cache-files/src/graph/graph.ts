@@ -4,12 +4,12 @@ import {
   counters,
   describeStats,
   gauges,
-  InvalidOptionError,
   setAwaitedTimer,
 } from '@millrace/kit'
 import { type CallOptions, callSignal, checkIterable } from '../call-options.ts'
 import { ContextEndedError, GraphClosedError, NestedGetError } from '../errors.ts'
 import { resultFingerprint } from '../persist/stored-result.ts'
+import { DeclaredQueries } from './declared-queries.ts'
 import { Evaluator } from './evaluate/evaluator.ts'
 import { Look } from './evaluate/flight.ts'
 import { type QueryRun, runningQuery } from './evaluate/query-run.ts'
@@ -19,14 +19,8 @@ import { type GraphOptions, type GraphSettings, graphSettings } from './graph-op
 import type { GraphStats } from './graph-stats.ts'
 import { DurableInputs } from './inputs/durable-inputs.ts'
 import { underKey } from './inputs/input-kinds.ts'
-import type { GraphOption } from './inputs/revision.ts'
-import {
-  checkKey,
-  checkQueryOptions,
-  type Query,
-  type QueryContext,
-  type QueryOptions,
-} from './query.ts'
+import type { GraphOption } from './inputs/world.ts'
+import { checkKey, type Query, type QueryContext, type QueryOptions } from './query.ts'
 import type { AnyQuery, GraphNode, Part } from './trace/graph-node.ts'
 import { KeptResults } from './trace/kept-results.ts'
 import { NodeTable } from './trace/node-table.ts'
@@ -54,7 +48,7 @@ export class Graph implements AsyncDisposable {
   readonly #results: KeptResults
   readonly #durable: DurableInputs
   readonly #evaluator: Evaluator
-  readonly #queries = new Map<string, AnyQuery>()
+  readonly #queries: DeclaredQueries
   /** Replaced as a whole, as looks that run keep theirs. */
   #options: ReadonlyMap<string, GraphOption> = new Map()
   readonly #running = new Set<RequestBatch>()
@@ -69,6 +63,7 @@ export class Graph implements AsyncDisposable {
     const settings = graphSettings(options)
     const { files, clock } = settings
     this.#settings = settings
+    this.#queries = new DeclaredQueries(settings.timeout)
     const durable = new DurableInputs(files, settings.durable)
     this.#durable = durable
     this.#nodes = new NodeTable({ ...settings, dropped: node => this.#results.forget(node) }, () =>
@@ -80,7 +75,7 @@ export class Graph implements AsyncDisposable {
       durable,
       peek: (query, key) => this.#nodes.peek(query, key),
       find: (name, key) => {
-        const query = this.#queries.get(name)
+        const query = this.#queries.find(name)
         return query && this.#nodes.node(query, key)
       },
     })
@@ -125,7 +120,7 @@ export class Graph implements AsyncDisposable {
     options: QueryOptions<P> = {},
   ): Query<K, P> {
     checkFunction('part', part)
-    this.#assertOwn(source as unknown as AnyQuery)
+    this.#queries.assertOwn(source)
     return this.#declare<P, K>(
       name,
       async (context, key) => part(await context.get(source, key)),
@@ -150,7 +145,7 @@ export class Graph implements AsyncDisposable {
   get<K extends string, V>(query: Query<K, V>, key: K, options?: CallOptions): Promise<V> {
     let signal: AbortSignal | undefined
     try {
-      this.#assertOwn(query as unknown as AnyQuery)
+      this.#queries.assertOwn(query)
       checkKey(key)
       signal = callSignal(options)
     } catch (error) {
@@ -205,7 +200,7 @@ export class Graph implements AsyncDisposable {
     query: Query<K, V>,
     keys: Iterable<NoInfer<K>>,
   ): Promise<number> {
-    this.#assertOwn(query as unknown as AnyQuery)
+    this.#queries.assertOwn(query)
     this.#durable.check()
     const nodes = this.#nodes
     return await this.#results.seekMany(
@@ -321,28 +316,10 @@ export class Graph implements AsyncDisposable {
     options: QueryOptions<V>,
     part: Part | undefined,
   ): Query<K, V> {
-    const { fingerprint, version, timeout } = checkQueryOptions(options, this.#settings.timeout)
-    if (typeof name !== 'string' || name === '' || this.#queries.has(name)) {
-      throw new InvalidOptionError('name', 'a string that no other query of the graph has', name)
-    }
-    const query = {
-      name,
-      compute: checkFunction('compute', compute),
-      fingerprint,
-      version,
-      timeout,
-      part,
-    }
-    this.#queries.set(name, query as unknown as AnyQuery)
+    const query = this.#queries.declare(name, compute, options, part)
     this.#nodes.declare(query as unknown as AnyQuery)
     this.#results.declare(query as unknown as AnyQuery)
     return query
-  }
-
-  #assertOwn(query: AnyQuery): void {
-    if (this.#queries.get(query?.name) !== query) {
-      throw new InvalidOptionError('query', 'a query of this graph', query)
-    }
   }
 
   *#changed(): Generator<GraphNode> {

@@ -1,13 +1,15 @@
-import { CycleError } from '../../errors.ts'
 import type { DurableInputs } from '../inputs/durable-inputs.ts'
-import { RevisionConflict } from '../inputs/revision.ts'
+import { RevisionConflict } from '../inputs/revision-conflict.ts'
 import { checkKey } from '../query.ts'
 import type { AnyQuery, GraphNode, Outcome, Trace } from '../trace/graph-node.ts'
 import type { KeptResults } from '../trace/kept-results.ts'
-import { Flight, FlightAbandoned, type Look, Waiter, waitPath } from './flight.ts'
-import { type QueryEnvironment, QueryRun } from './query-run.ts'
+import { borrow } from './borrow.ts'
+import { Flight, FlightAbandoned, type Look, Waiter } from './flight.ts'
+import type { QueryEnvironment } from './query-environment.ts'
+import { QueryRun } from './query-run.ts'
 import { QueryTimers } from './query-timers.ts'
 import { StartQueue } from './start-queue.ts'
+import { assertNoCycle, waitPath } from './wait-path.ts'
 
 /** What an {@link Evaluator} needs of the graph around it. */
 export interface EvaluatorEnvironment
@@ -94,7 +96,7 @@ export class Evaluator {
       const waiter = new Waiter(flight)
       asker.waiters.add(waiter)
       try {
-        if (asker.caller !== undefined) this.#assertNoCycle(asker.caller, flight)
+        if (asker.caller !== undefined) assertNoCycle(asker.caller, flight)
         this.#begin(flight)
         await flight.landed
       } finally {
@@ -210,9 +212,8 @@ export class Evaluator {
       if (seeking !== undefined) await seeking
     }
     let trace = node.trace && (await this.#holding(flight))
-    if (trace === undefined && this.#computing.has(node) && (await this.#borrowed(flight))) {
-      trace = await this.#holding(flight)
-    }
+    const other = trace === undefined ? this.#computing.get(node) : undefined
+    if (other !== undefined && (await borrow(flight, other))) trace = await this.#holding(flight)
     if (flight.over) throw new FlightAbandoned()
     if (trace === undefined) return this.#compute(flight)
     return { trace: this.#good(node, revision, trace), held: undefined }
@@ -254,36 +255,6 @@ export class Evaluator {
     return trace
   }
 
-  /**
-   * Waits while the same node is computed in another revision, whose result may serve this one too. Not where that one waits for
-   * this: then, or when it comes to that, each computes for itself.
-   *
-   * @returns whether it has waited
-   */
-  async #borrowed(flight: Flight): Promise<boolean> {
-    const other = this.#computing.get(flight.node)
-    if (other === undefined || other.over || flight.over) return false
-    if (waitPath(other, flight) !== undefined) return false
-    const released = Promise.withResolvers<void>()
-    const waiter = new Waiter(other)
-    flight.asked.set(other, waiter)
-    flight.release = () => {
-      flight.release = undefined
-      flight.asked.delete(other)
-      waiter.leave()
-      released.resolve()
-    }
-    await Promise.race([
-      other.landed.then(
-        () => undefined,
-        () => undefined,
-      ),
-      released.promise,
-    ])
-    flight.release?.()
-    return true
-  }
-
   async #compute(flight: Flight): Promise<Outcome> {
     if (flight.over) throw new FlightAbandoned()
     const { node, revision } = flight
@@ -315,7 +286,7 @@ export class Evaluator {
   /** Waits for another flight of the same revision, unless that one waits for this. */
   async #wait(asker: Flight, target: Flight): Promise<Outcome> {
     if (asker.over) throw new FlightAbandoned()
-    this.#assertNoCycle(asker, target)
+    assertNoCycle(asker, target)
     let waiter = asker.asked.get(target)
     if (waiter === undefined) {
       waiter = new Waiter(target)
@@ -327,25 +298,6 @@ export class Evaluator {
     } finally {
       waiter.leave()
       asker.asked.delete(target)
-    }
-  }
-
-  /**
-   * Sees to it that `target` does not wait for `asker`: those on the way that wait for another look's result compute it themselves.
-   *
-   * @throws {CycleError} where that does not help
-   */
-  #assertNoCycle(asker: Flight, target: Flight): void {
-    for (;;) {
-      const path = waitPath(target, asker)
-      if (path === undefined) return
-      const borrower = path.find(
-        (flight, index) => flight.release && flight.revision !== path[index + 1]?.revision,
-      )
-      if (borrower?.release === undefined) {
-        throw new CycleError([asker, ...path].map(({ node }) => node.label))
-      }
-      borrower.release()
     }
   }
 

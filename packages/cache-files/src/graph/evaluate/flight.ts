@@ -138,24 +138,3 @@ export class Flight {
     if (this.outside !== undefined) for (const call of this.outside) call.leave(reason)
   }
 }
-
-/** The way by which `from` waits for `to`, through whichever graphs, ends included, or `undefined`. O(edges of flights). */
-export function waitPath(from: Flight, to: Flight): Flight[] | undefined {
-  if (from.asked.size === 0 && from.outside === undefined && from !== to) return undefined
-  const cameFrom = new Map<Flight, Flight | undefined>([[from, undefined]])
-  // A Map is walked in insertion order, new entries included, which makes this breadth first.
-  for (const [flight] of cameFrom) {
-    if (flight === to) {
-      const path: Flight[] = []
-      for (let step: Flight | undefined = flight; step !== undefined; step = cameFrom.get(step)) {
-        path.unshift(step)
-      }
-      return path
-    }
-    for (const next of flight.asked.keys()) if (!cameFrom.has(next)) cameFrom.set(next, flight)
-    for (const { waiters } of flight.outside ?? []) {
-      for (const { flight: next } of waiters) if (!cameFrom.has(next)) cameFrom.set(next, flight)
-    }
-  }
-  return undefined
-}

@@ -1,6 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { setImmediate as immediate } from 'node:timers/promises'
-import type { Clock } from '@millrace/cache-core'
 import { checkList, checkText, isThenable } from '@millrace/kit'
 import { ContextEndedError, FileReadError } from '../../errors.ts'
 import type { PathKind } from '../../table/paths/path-kind.ts'
@@ -11,29 +10,9 @@ import type { Query, QueryContext } from '../query.ts'
 import type { Dependency, GraphNode, HeldValue, Outcome } from '../trace/graph-node.ts'
 import type { ComputedResult } from '../trace/kept-results.ts'
 import { type Flight, FlightAbandoned, type OutsideCall } from './flight.ts'
+import type { QueryEnvironment } from './query-environment.ts'
 import { QueryTime } from './query-time.ts'
-import type { QueryTimers } from './query-timers.ts'
 import { rejected } from './rejected.ts'
-
-/** What a {@link QueryRun} needs of the graph. */
-export interface QueryEnvironment {
-  /** The graph, which a query must not ask but through its context. */
-  readonly owner: object
-  readonly clock: Clock
-  readonly timers: QueryTimers
-  /** Flights of the graph whose queries wait for other graphs. */
-  readonly calling: Set<Flight>
-  /** Absolute form of a path. */
-  resolve(path: string): string
-  /** Whether an input is looked at once per epoch only. */
-  isDurable(kind: InputKind, name: string): boolean
-  /** Brings another query up to date, for the flight that asks. */
-  ask(asker: Flight, node: GraphNode): Promise<Outcome>
-  /** What {@link ask} comes to, if that can be told without waiting. */
-  ready(asker: Flight, node: GraphNode): Outcome | undefined
-  /** The node of a query of the graph. */
-  node(query: Query<string, unknown>, key: string): GraphNode
-}
 
 /** Answers without waiting that a query gets in one turn of the event loop. */
 const ANSWERS_PER_TURN = 1_000
@@ -197,13 +176,18 @@ export class QueryRun implements QueryContext {
 
   list(path: string): readonly string[] | undefined {
     const full = this.#environment.resolve(path)
-    return this.#listed('list', full, () => this.#flight.revision.list(full), listFingerprint).names
+    return this.#listed(
+      'list',
+      full,
+      () => this.#flight.revision.surroundings.list(full),
+      listFingerprint,
+    ).names
   }
 
   glob(pattern: string): readonly string[] {
     const { revision } = this.#flight
     const name = globName(checkText('pattern', pattern))
-    return this.#listed('glob', name, () => revision.glob(name), namesFingerprint)
+    return this.#listed('glob', name, () => revision.surroundings.glob(name), namesFingerprint)
   }
 
   realPath(path: string): string | undefined {
@@ -212,12 +196,12 @@ export class QueryRun implements QueryContext {
 
   env(name: string): string | undefined {
     this.#look('env', checkText('name', name))
-    return this.#flight.revision.env(name)
+    return this.#flight.revision.surroundings.env(name)
   }
 
   option(name: string): unknown {
     this.#look('option', checkText('name', name))
-    return this.#flight.revision.option(name)
+    return this.#flight.revision.surroundings.option(name)
   }
 
   untracked(): void {

@@ -1,50 +1,11 @@
-import { FileReadError, isStarved } from '../../errors.ts'
-import type { FileTable } from '../../table/file-table.ts'
-import { type FolderList, sameList } from '../../table/paths/folder-lists.ts'
-import type { PathKind } from '../../table/paths/path-kind.ts'
+import { FileReadError } from '../../errors.ts'
 import type { FileContent } from '../../table/read/file-content.ts'
 import { type KnownFile, sameKnown } from '../../table/records/table-snapshot.ts'
-import type { DurableInputs } from './durable-inputs.ts'
-import { globSync } from './glob.ts'
 import type { InputDependency } from './input-dependency.ts'
-import {
-  environmentFingerprint,
-  type InputKind,
-  listFingerprint,
-  namesFingerprint,
-  realPath,
-  saltOf,
-} from './input-kinds.ts'
-
-/** Thrown through queries when a file turns out to have changed since this revision first looked at it. */
-export class RevisionConflict extends Error {
-  readonly path: string
-
-  constructor(path: string) {
-    super(`${path} changed during the revision`)
-    this.path = path
-  }
-}
-
-/** An option of the graph, and what it is told from others by. */
-export interface GraphOption {
-  readonly value: unknown
-  readonly fingerprint: string
-}
-
-/** What a revision looks at. */
-export interface World {
-  readonly files: FileTable
-  readonly durable: DurableInputs
-  /** As they were when the revision began. */
-  readonly options: ReadonlyMap<string, GraphOption>
-  /** As they are now. */
-  currentOptions(): ReadonlyMap<string, GraphOption>
-  /** Secret under which variables are hashed. */
-  readonly environmentKey: string
-  /** Of the look before: arrays of that length need not grow. Benchmark case: files "edit to answer in 10,000 files". */
-  readonly expected: { vouched: number }
-}
+import { type InputKind, saltOf } from './input-kinds.ts'
+import { RevisionConflict } from './revision-conflict.ts'
+import { Surroundings } from './surroundings.ts'
+import type { World } from './world.ts'
 
 /** What is known of a file in a revision: its record, or why it could not be read. */
 type FileState = KnownFile | string
@@ -65,22 +26,16 @@ export class Revision {
   /** How many reports there had been before. */
   readonly #reports: number
   readonly #contents = new Map<string, FileContent>()
-  readonly #kinds = new Map<string, PathKind>()
-  readonly #lists = new Map<string, FolderList>()
-  readonly #globs = new Map<string, readonly string[]>()
-  readonly #links = new Map<string, string>()
-  readonly #env = new Map<string, string | undefined>()
-  /** Fingerprints of the options that were asked for. */
-  readonly #options = new Map<string, string>()
+  /** All that was looked at besides files. */
+  readonly surroundings: Surroundings
   /** Of durable folders, when it began. */
   readonly durableEpoch: number
   /** A file that changed, once one did. */
   conflict: string | undefined
-  /** Whether something could not be told for want of a descriptor, so that another look later may tell more. */
-  starved = false
 
   constructor(world: World, startedAt: number) {
     this.#world = world
+    this.surroundings = new Surroundings(world)
     this.#reports = world.files.reports
     this.durableEpoch = world.durable.epoch
     this.#vouched = new Array(world.expected.vouched)
@@ -98,8 +53,10 @@ export class Revision {
 
   /** Apart, as variables of a closure cost each call of the function around it. */
   #looksLike({ kind, name, fingerprint }: InputDependency): boolean {
-    if (kind === 'env') return this.#envFingerprint(name, saltOf(fingerprint)) === fingerprint
-    return this.#unlessUnknown(() => this.fingerprint(kind, name)) === fingerprint
+    const { surroundings } = this
+    if (kind === 'env')
+      return surroundings.envFingerprint(name, saltOf(fingerprint)) === fingerprint
+    return surroundings.unlessUnknown(() => this.fingerprint(kind, name)) === fingerprint
   }
 
   /**
@@ -153,33 +110,9 @@ export class Revision {
     return content && this.#noted(path, content)
   }
 
-  /** What is under a path. */
-  kind(path: string): PathKind {
-    return this.#of(this.#kinds, path, () => this.#world.files.kindSync(path))
-  }
-
-  /** @throws {FileReadError} */
-  list(path: string): FolderList {
-    return this.#of(this.#lists, path, () => this.#world.files.folderSync(path))
-  }
-
-  /** @throws {FileReadError} for a folder on the way */
-  glob(pattern: string): readonly string[] {
-    return this.#of(this.#globs, pattern, () => globSync(this.#world.files, pattern))
-  }
-
-  /** The path with all links followed; empty if nothing is there. */
-  realPath(path: string): string {
-    return this.#of(this.#links, path, () => realPath(path))
-  }
-
-  env(name: string): string | undefined {
-    if (!this.#env.has(name)) this.#env.set(name, variable(name))
-    return this.#env.get(name)
-  }
-
-  option(name: string): unknown {
-    return this.#world.options.get(name)?.value
+  /** Whether something could not be told for want of a descriptor, so that another look later may tell more. */
+  get starved(): boolean {
+    return this.surroundings.starved
   }
 
   /**
@@ -198,56 +131,19 @@ export class Revision {
     for (const [path, state] of this.#files) {
       if (!durable.covers('file', path) && this.#changed(path, state)) return path
     }
-    for (const [path, kind] of this.#kinds) if (files.kindSync(path) !== kind) return path
-    for (const [path, list] of this.#lists) {
-      const now = this.#unlessUnknown(() => files.folderSync(path))
-      if (now === undefined || !sameList(now, list)) return path
-    }
-    for (const [pattern, paths] of this.#globs) {
-      const found = this.#unlessUnknown(() => globSync(files, pattern))
-      if (found === undefined || namesFingerprint(found) !== namesFingerprint(paths)) return pattern
-    }
-    for (const [path, target] of this.#links) if (realPath(path) !== target) return path
-    for (const [name, value] of this.#env) if (variable(name) !== value) return name
-    const options = this.#world.currentOptions()
-    if (options !== this.#world.options) {
-      for (const [name, seen] of this.#options)
-        if (optionFingerprint(options, name) !== seen) return name
-    }
-    const checked = this.#unlessUnknown(() => durable.check())
+    return this.surroundings.moved() ?? this.#durableMoved()
+  }
+
+  #durableMoved(): string | undefined {
+    const { durable } = this.#world
+    const checked = this.surroundings.unlessUnknown(() => durable.check())
     return Object.is(checked, this.durableEpoch) ? undefined : durable.cause
   }
 
   #look(kind: InputKind, name: string): string {
-    switch (kind) {
-      case 'file':
-        return fingerprintOf(this.#file(name))
-      case 'kind':
-        return this.kind(name)
-      case 'list':
-        return listFingerprint(this.list(name))
-      case 'glob':
-        return namesFingerprint(this.glob(name))
-      case 'realPath':
-        return this.realPath(name)
-      case 'env':
-        return environmentFingerprint(this.env(name), this.#world.environmentKey)
-      case 'option':
-        return this.#option(name)
-      case 'untracked':
-        return ''
-    }
-  }
-
-  #envFingerprint(name: string, salt: string): string {
-    const value = this.env(name)
-    return environmentFingerprint(value, this.#world.environmentKey, salt)
-  }
-
-  #option(name: string): string {
-    const fingerprint = optionFingerprint(this.#world.options, name)
-    this.#options.set(name, fingerprint)
-    return fingerprint
+    return kind === 'file'
+      ? fingerprintOf(this.#file(name))
+      : this.surroundings.fingerprint(kind, name)
   }
 
   /** The record of a file for which a feed vouches. {@link moved} finds out where it is not what was looked at otherwise. */
@@ -271,26 +167,12 @@ export class Revision {
     return state
   }
 
-  #of<K, V>(map: Map<K, V>, name: K, look: () => V): V {
-    let state = map.get(name)
-    if (state === undefined) {
-      try {
-        state = look()
-      } catch (error) {
-        this.#missed(error)
-        throw error
-      }
-      map.set(name, state)
-    }
-    return state
-  }
-
   /** The present state of a file; `undefined` if it changes all the while. */
   #currentState(path: string): FileState | undefined {
     try {
       return this.#world.files.knownSync(path)
     } catch (error) {
-      this.#missed(error)
+      this.surroundings.missed(error)
       if (error instanceof FileReadError) return failure(error)
       throw error
     }
@@ -304,21 +186,6 @@ export class Revision {
       return typeof before !== 'string' || fingerprintOf(now) !== before
     }
     return !sameKnown(now, before)
-  }
-
-  /** What a look finds; `undefined` where it cannot tell, which is like nothing that was found before. */
-  #unlessUnknown<T>(look: () => T): T | undefined {
-    try {
-      return look()
-    } catch (error) {
-      this.#missed(error)
-      if (error instanceof FileReadError) return undefined
-      throw error
-    }
-  }
-
-  #missed(error: unknown): void {
-    this.starved ||= isStarved(error)
   }
 
   #noted(path: string, content: FileContent): FileContent {
@@ -354,12 +221,3 @@ const failure = ({ reason }: FileReadError): string => `error ${reason}`
 
 /** The state of a file that could be anything, as it could not be read for a reason that may pass. */
 const UNKNOWN = 'error failed'
-
-function optionFingerprint(options: ReadonlyMap<string, GraphOption>, name: string): string {
-  return options.get(name)?.fingerprint ?? 'unset'
-}
-
-/** The value of an environment variable. What every object inherits is none. */
-function variable(name: string): string | undefined {
-  return Object.hasOwn(process.env, name) ? process.env[name] : undefined
-}
