@@ -5,6 +5,9 @@ import { freePort } from '@millrace/testkit'
 import { expect, test } from 'vitest'
 import { Collector } from '../otlp/collector.fixture.ts'
 
+/** An `exitTimeout` in ms that no machine stands still for. */
+const PATIENT = '60000'
+
 const fixture = fileURLToPath(new URL('./exiting.fixture.ts', import.meta.url))
 
 function start(url: string, how: string, ...rest: string[]): ChildProcess {
@@ -21,7 +24,7 @@ test.each(['SIGTERM', 'SIGINT'] as const)(
   '%s flushes, then ends the process as it would have',
   async signal => {
     await using collector = await Collector.start()
-    const child = start(collector.url, 'signal')
+    const child = start(collector.url, 'signal', PATIENT)
     await once(child.stdout!, 'data')
     child.kill(signal)
     const [code, killedBy] = await once(child, 'exit')
@@ -65,7 +68,7 @@ test.each(['own-handler', 'own-handler-once'])(
   'a program with a handler of its own decides how it ends: %s',
   async how => {
     await using collector = await Collector.start()
-    const child = start(collector.url, how)
+    const child = start(collector.url, how, PATIENT)
     await once(child.stdout!, 'data')
     child.kill('SIGTERM')
     expect((await once(child, 'exit'))[0]).toBe(7)
@@ -75,7 +78,7 @@ test.each(['own-handler', 'own-handler-once'])(
 
 test('an empty event loop flushes and keeps the exit code', async () => {
   await using collector = await Collector.start()
-  const [code] = await once(start(collector.url, 'exit-in-beforeExit'), 'exit')
+  const [code] = await once(start(collector.url, 'exit-in-beforeExit', PATIENT), 'exit')
   expect(code).toBe(3)
   expect(collector.names).toHaveLength(250)
 })
