@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { redisBinary } from './redis-binary.ts'
@@ -39,7 +39,9 @@ exec '${redisBinary()}' "$@"
   async move(ms: number): Promise<void> {
     this.shift += ms
     const text = `${this.shift < 0 ? '' : '+'}${this.shift / 1_000}`
-    await writeFile(join(this.#folder, 'shift'), text)
+    // In one step, as a server that read an empty file would be back at our time for a moment.
+    await writeFile(join(this.#folder, 'next'), text)
+    await rename(join(this.#folder, 'next'), join(this.#folder, 'shift'))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
