@@ -72,5 +72,7 @@ describe.each(runtimes.map(runtime => [runtime.name, runtime] as const))('%s', (
         await rm(scripts, { recursive: true, force: true })
       }
     },
+    // A process for each example.
+    400_000,
   )
 })
