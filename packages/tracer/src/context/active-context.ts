@@ -73,6 +73,14 @@ export function bindChannel(
   return () => channel.unbindStore(storage)
 }
 
+/** Shared by all exporters, so that nothing of the flow which happens to hand spans on stays reachable. */
+const EXPORTING = new ActiveContext(null, null, null, true)
+
+/** Runs what an exporter does: with tracing off, as each of its calls would make the next span, and apart from the flow that called. */
+export function runExporting<T>(fn: () => T): T {
+  return storage.run(EXPORTING, fn)
+}
+
 /** Runs `fn` with tracing off. */
 export function suppressTracing<T>(fn: () => T): T {
   const { span, baggage, foreign } = activeContext()

@@ -51,6 +51,27 @@ test.each([
   },
 )
 
+test('two copies of this package flush, and the later one ends the process', async () => {
+  await using collector = await Collector.start()
+  const child = start(collector.url, 'two-copies', '60000')
+  await once(child.stdout!, 'data')
+  child.kill('SIGTERM')
+  expect(await once(child, 'exit')).toEqual([null, 'SIGTERM'])
+  expect(collector.names).toHaveLength(500)
+})
+
+test('a second signal ends a process with two copies of this package that wait', async () => {
+  await using collector = await Collector.start()
+  collector.answer = () => new Promise(() => {})
+  const child = start(collector.url, 'two-copies', '600000')
+  await once(child.stdout!, 'data')
+  child.kill('SIGINT')
+  // More than once, as equal signals may become one before the process sees them.
+  const repeat = setInterval(() => child.kill('SIGTERM'), 100)
+  expect(await once(child, 'exit')).toEqual([null, 'SIGTERM'])
+  clearInterval(repeat)
+})
+
 test('a program that handles each signal by itself is not ended by the second', async () => {
   await using collector = await Collector.start()
   collector.answer = () => new Promise(() => {})

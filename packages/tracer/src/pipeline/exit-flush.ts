@@ -6,6 +6,9 @@ interface Flushable {
   flushSync(): void
 }
 
+/** Marks these listeners, also those of another copy of this package in the process: they are not the program's. */
+const OURS = Symbol.for('millrace.tracer.exit-flush')
+
 /** Signals whose flushes are under way. */
 let signalled = 0
 
@@ -90,7 +93,7 @@ function listenerFor(event: string, flushes: Set<ExitFlush>): () => void {
     }
   }
   const listener = async (): Promise<void> => {
-    const programListens = process.listenerCount(event) > 1
+    const programListens = process.listeners(event as NodeJS.Signals).some(isOfProgram)
     // A second signal, also another one, means now: it does not wait for a collector that hangs.
     if (signalled === 0 || programListens) {
       signalled++
@@ -99,9 +102,14 @@ function listenerFor(event: string, flushes: Set<ExitFlush>): () => void {
     }
     if (programListens) return
     process.off(event, listener)
-    process.kill(process.pid, event)
+    // Another copy of this package still flushes: the last one raises the signal.
+    if (process.listenerCount(event) === 0) process.kill(process.pid, event)
   }
-  return listener
+  return Object.assign(listener, { [OURS]: true })
+}
+
+function isOfProgram(listener: object): boolean {
+  return !(OURS in listener)
 }
 
 async function flushAll(flushes: ReadonlySet<ExitFlush>): Promise<void> {

@@ -1,6 +1,9 @@
 /** A service that ends spans and then ends itself in the way its argument says: for tests of the last flush. */
+import { registerHooks } from 'node:module'
 import { OtlpTraceExporter } from '../otlp/otlp-trace-exporter.ts'
 import { Tracer } from '../tracer/tracer.ts'
+
+const COPY = '?copy'
 
 const [url, how, exitTimeout = '3000'] = process.argv.slice(2) as [string, string, string?]
 const tracer = makeTracer()
@@ -34,6 +37,11 @@ switch (how) {
     process.stdout.write('ready')
     break
   }
+  case 'two-copies':
+    await endSpansOfCopy()
+    setInterval(() => {}, 1_000)
+    process.stdout.write('ready')
+    break
   case 'exit-in-beforeExit':
     process.exitCode = 3
     break
@@ -55,4 +63,23 @@ function makeTracer(): Tracer {
 
 function endSpans(of: Tracer): void {
   for (let i = 0; i < 250; i++) of.startSpan(`s${i}`).end()
+}
+
+/** Loads this package once more, as programs do whose dependencies have a copy of their own, and ends as many spans with it. */
+async function endSpansOfCopy(): Promise<void> {
+  registerHooks({
+    resolve(specifier, context, next) {
+      const found = next(specifier, context)
+      const ofCopy = specifier.endsWith(COPY) || context.parentURL?.endsWith(COPY) === true
+      if (!ofCopy || !found.url.startsWith('file:') || found.url.endsWith(COPY)) return found
+      return { ...found, url: found.url + COPY }
+    },
+  })
+  const copy: typeof import('../index.ts') = await import(`../index.ts${COPY}`)
+  const { OtlpTraceExporter: Exporter }: typeof import('../otlp.ts') = await import(
+    `../otlp.ts${COPY}`
+  )
+  if (copy.Tracer === Tracer) throw new Error('It is the same copy')
+  const exporter = new Exporter({ url })
+  endSpans(new copy.Tracer({ exporter, exitTimeout: Number(exitTimeout) }))
 }

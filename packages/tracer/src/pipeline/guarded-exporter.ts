@@ -1,11 +1,12 @@
 import { heed, textOf } from '@millrace/kit'
+import { runExporting } from '../context/active-context.ts'
 import type { Exporter, ExporterStats } from '../export/exporter.ts'
 
 const NOTHING_KNOWN: ExporterStats = { exported: 0, dropped: 0, queued: 0, queuedBytes: 0 }
 
 /**
  * An exporter that may be the program's own. It must not throw; where it does, neither what ended a span nor the process fails for it:
- * spans that it did not take are dropped and counted, and a process warning says so once.
+ * spans that it did not take are dropped and counted, and a process warning says so once. What it calls is not traced.
  */
 export class GuardedExporter {
   readonly exporter: Exporter
@@ -19,7 +20,10 @@ export class GuardedExporter {
 
   send(): void {
     try {
-      this.heed('send', this.exporter.send())
+      this.heed(
+        'send',
+        runExporting(() => this.exporter.send()),
+      )
     } catch (error) {
       this.#warn('send', error)
     }
@@ -27,7 +31,7 @@ export class GuardedExporter {
 
   async flush(): Promise<void> {
     try {
-      await this.exporter.flush()
+      await runExporting(() => this.exporter.flush())
     } catch (error) {
       this.#warn('flush', error)
     }
@@ -35,7 +39,7 @@ export class GuardedExporter {
 
   async close(): Promise<void> {
     try {
-      await this.exporter.close()
+      await runExporting(() => this.exporter.close())
     } catch (error) {
       this.#warn('close', error)
     }
@@ -43,7 +47,10 @@ export class GuardedExporter {
 
   closeSync(): void {
     try {
-      this.heed('closeSync', this.exporter.closeSync?.())
+      this.heed(
+        'closeSync',
+        runExporting(() => this.exporter.closeSync?.()),
+      )
     } catch (error) {
       this.#warn('closeSync', error)
     }

@@ -1,4 +1,5 @@
 import type { Clock, Timer } from '@millrace/kit'
+import { runExporting } from '../context/active-context.ts'
 import { SpanQueue } from '../span/recorded/span-queue.ts'
 import type { SpanRecord } from '../span/recorded/span-record.ts'
 import type { GuardedExporter } from './guarded-exporter.ts'
@@ -96,6 +97,11 @@ export class SpanDrain {
 
   /** Encodes until nothing waits, `count` spans are done or the slice is over; returns whether something waits. */
   #work(count: number, budget: number = SLICE): boolean {
+    if (this.waiting > 0) runExporting(() => this.#handOver(count, budget))
+    return this.waiting > 0
+  }
+
+  #handOver(count: number, budget: number): void {
     const started = this.#clock.now()
     this.slow.expire(started)
     let spent = 0
@@ -107,7 +113,6 @@ export class SpanDrain {
     }
     // A clock that was set back has measured nothing.
     this.busy += Math.max(0, spent)
-    return this.waiting > 0
   }
 
   /** Hands over at most `limit` spans; returns how many. */

@@ -3,7 +3,7 @@ import { ActiveContext, activeContext, runWith } from '../context/active-context
 import type { Baggage } from '../context/baggage.ts'
 import type { SpanPipeline } from '../pipeline/span-pipeline.ts'
 import type { Propagation } from '../propagation/propagation.ts'
-import { RemoteParent } from '../propagation/remote-parent.ts'
+import { isRemoteParent, type RemoteParent } from '../propagation/remote-parent.ts'
 import type { Scope, Span, SpanContext, SpanLike, SpanOptions } from '../span/api/span.ts'
 import { asTracerSpan } from '../span/idle/as-tracer-span.ts'
 import { IdleSpan } from '../span/idle/idle-span.ts'
@@ -187,7 +187,7 @@ function contextFor(
 function baggageFor(options: StartOptions | undefined, active: Baggage | null): Baggage | null {
   try {
     const parent = options?.parent
-    return parent instanceof RemoteParent ? parent.baggage : active
+    return isRemoteParent(parent) ? parent.baggage : active
   } catch {
     return active
   }
@@ -201,9 +201,9 @@ function parentFor(
   try {
     const parent = options?.parent
     if (parent === undefined) return active
-    if (parent instanceof RemoteParent) return asTracerSpan(parent.span)
     if (parent === null || typeof parent !== 'object') return null
     if (parent instanceof RecordedSpan || parent instanceof IdleSpan) return parent
+    if (isRemoteParent(parent)) return asTracerSpan(parent.span)
     if ('spanContext' in parent) return asTracerSpan(parent)
     return IdleSpan.from(parent) ?? null
   } catch {
