@@ -159,7 +159,7 @@ export class Dashboard {
     }
     const name = path.slice(this.#basePath.length + 1)
     if (name !== 'events' && name !== 'snapshot.json') return this.#files.answer(name, request)
-    await this.#frames.ready
+    await this.#frames.ready()
     if (this.#closed) return NOT_FOUND
     return name === 'events' ? this.#admit(request) : this.#json()
   }

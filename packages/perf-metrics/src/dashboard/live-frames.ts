@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '@millrace/kit'
+import { type Clock, LONGEST_DELAY, setSystemTimer, type Timer } from '@millrace/kit'
 import { type SlicedWork, startSlices } from '../time/slices.ts'
 import { type Frame, FrameRecorder, type FrameSources } from './frames.ts'
 import { Marks } from './marks.ts'
@@ -18,13 +18,11 @@ const IDLE_FACTOR = 10
 
 /** Takes a frame at every interval, and sends it to those who look. */
 export class LiveFrames {
-  /** Settled once there is a frame, or never will be. */
-  readonly ready: Promise<void>
   readonly #recorder: FrameRecorder
   readonly #subscribers: Subscribers
   readonly #clock: Clock
   readonly #interval: number
-  readonly #setReady: () => void
+  readonly #first = Promise.withResolvers<void>()
   readonly #marks = new Marks()
   #frame: Frame | undefined
   #underWay: SlicedWork | undefined
@@ -38,11 +36,16 @@ export class LiveFrames {
     this.#subscribers = new Subscribers((callback, delay) => clock.setTimer(callback, delay))
     this.#clock = clock
     this.#interval = interval
-    const { promise, resolve } = Promise.withResolvers<void>()
-    this.ready = promise
-    this.#setReady = resolve
     this.#record()
     this.#schedule()
+  }
+
+  /** Resolves once there is a frame, or never will be. Keeps the process alive meanwhile, as whoever asked for one waits. */
+  async ready(): Promise<void> {
+    if (this.#frame !== undefined) return
+    const hold = setSystemTimer(() => {}, LONGEST_DELAY, true)
+    await this.#first.promise
+    hold.cancel()
   }
 
   #schedule(): void {
@@ -68,7 +71,7 @@ export class LiveFrames {
 
   #publish(frame: Frame): void {
     this.#frame = frame
-    this.#setReady()
+    this.#first.resolve()
     if (this.#subscribers.size === 0) return
     const event = this.#event('frame', frame)
     this.#bytes = event.length
@@ -139,7 +142,7 @@ export class LiveFrames {
   close(): void {
     this.#timer?.cancel()
     this.#underWay?.cancel()
-    this.#setReady()
+    this.#first.resolve()
     this.#subscribers.close()
     this.#recorder.close()
   }

@@ -84,16 +84,20 @@ export class OtlpMetricExporter {
   }
 
   /**
-   * Exports now, after the export under way if there is one. Takes no longer than `timeout`, that wait included. Rejects with a `MetricsExportError`, also
-   * once it was closed.
+   * Exports now, after the export under way if there is one. Takes no longer than `timeout`, that wait included, and keeps the process alive meanwhile.
+   * Rejects with a `MetricsExportError`, also once it was closed.
    */
   async export(): Promise<void> {
     if (this.#closing !== undefined) throw new MetricsExportError('The exporter is closed')
-    await this.#exportInTurn()
+    await this.#exportInTurn(true)
   }
 
-  /** The time that an export may take begins here, so that those which wait for others do not take theirs as well. */
-  async #exportInTurn(): Promise<void> {
+  /**
+   * The time that an export may take begins here, so that those which wait for others do not take theirs as well.
+   *
+   * @param awaited whether somebody waits for it: then the process does, too
+   */
+  async #exportInTurn(awaited: boolean): Promise<void> {
     const { clock, timeout } = this.#options
     const late = new AbortController()
     const due = clock.now() + timeout
@@ -101,6 +105,7 @@ export class OtlpMetricExporter {
       () => late.abort(new MetricsExportError(`The export took longer than ${timeout} ms`)),
       timeout,
     )
+    if (awaited) timer.ref?.()
     try {
       // Nothing is awaited between the last look and the export, so that no two begin at a time.
       while (this.#running !== undefined) await this.#over(this.#running, late.signal)
@@ -155,7 +160,7 @@ export class OtlpMetricExporter {
     this.#ended.abort()
     const hold = setSystemTimer(() => {}, LONGEST_DELAY, true)
     // A failure has been counted and reported by then, and there is no later try.
-    await this.#exportInTurn().catch(() => {})
+    await this.#exportInTurn(true).catch(() => {})
     hold.cancel()
   }
 
@@ -167,7 +172,7 @@ export class OtlpMetricExporter {
   #schedule(): void {
     this.#timer = this.#options.clock.setTimer(() => {
       // A failure has been reported already, and the next interval brings the next try.
-      void this.#exportInTurn()
+      void this.#exportInTurn(false)
         .catch(() => {})
         .finally(() => {
           if (!this.#ended.signal.aborted) this.#schedule()
