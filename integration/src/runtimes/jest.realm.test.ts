@@ -10,7 +10,7 @@ import { storeContract } from '@millrace/cache-core/store-contract'
 import { TieredCache } from '@millrace/cache-core/tiered'
 import { HttpPool } from '@millrace/http-pool'
 import { AdaptiveSemaphore } from '@millrace/rate-limit/adaptive'
-import { VirtualClock } from '@millrace/testkit'
+import { nextWarning, VirtualClock } from '@millrace/testkit'
 import { MemoryExporter, Tracer } from '@millrace/tracer'
 import { describe, expect, test } from 'vitest'
 
@@ -24,7 +24,7 @@ test('these tests run in a realm of their own', () => {
 })
 
 test('a listener that throws is a warning, and nothing else', async () => {
-  const warned = once(process, 'warning')
+  const warned = nextWarning(({ name }) => name === 'ListenerError')
   const cache = new Cache<string, number>({
     maxEntries: 1,
     onRemove: () => readFileSync('/absent'),
@@ -32,8 +32,7 @@ test('a listener that throws is a warning, and nothing else', async () => {
   cache.set('a', 1)
   cache.set('b', 2)
   expect(cache.size).toBe(1)
-  expect((await warned)[0]).toMatchObject({
-    name: 'ListenerError',
+  expect(await warned).toMatchObject({
     listener: 'onRemove',
     cause: { code: 'ENOENT' },
   })

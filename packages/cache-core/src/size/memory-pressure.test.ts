@@ -1,12 +1,12 @@
 import { execFile } from 'node:child_process'
-import { once } from 'node:events'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { VirtualClock } from '@millrace/testkit'
+import { nextWarning, VirtualClock } from '@millrace/testkit'
 import { expect, test } from 'vitest'
 import { Cache } from '../cache/cache.ts'
 import type { CacheOptions } from '../cache/cache-options.ts'
 import { presets } from '../cache/presets.ts'
+import type { ListenerError } from '../errors.ts'
 import { memoryPressure } from './memory-pressure.ts'
 
 test('scarce memory takes more and more from the cache, then closes it, and gives the limits back afterwards', () => {
@@ -90,10 +90,10 @@ test('a usage that cannot be told changes nothing, and is a warning of the proce
   for (let key = 0; key < 1_000; key++) cache.set(key, key)
   clock.advance(100)
   share = undefined
-  const warned = once(process, 'warning')
+  const warned = nextWarning<ListenerError>(({ listener }) => listener === 'usage')
   clock.advance(100)
   expect(cache.size).toBe(750)
-  expect(await warned).toMatchObject([{ listener: 'usage', cause: { message: 'unknown' } }])
+  expect(await warned).toMatchObject({ cause: { message: 'unknown' } })
   share = 0.75
   clock.advance(100)
   expect(cache.size).toBe(375)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { runs, VirtualClock } from '@millrace/testkit'
+import { nextWarning, runs, VirtualClock } from '@millrace/testkit'
 import { describeRedis } from '@millrace/testkit/vitest'
 import Bottleneck from 'bottleneck'
 import fc from 'fast-check'
@@ -584,11 +584,11 @@ describeRedis('JobScheduler on Redis', redis => {
   ])(
     'a listener of faults that %s becomes a warning, and the process lives',
     async (_, onError) => {
-      const warning = new Promise<Error>(resolve => process.once('warning', resolve))
+      const warning = nextWarning(({ message }) => message === 'from the listener')
       const scheduler = create({ id: 'faulty', redis: connect(), onError })
       await scheduler.schedule(() => 1)
       await redis.server.kill()
-      expect((await warning).message).toBe('from the listener')
+      await warning
       expect(scheduler.stats().errors).toBeGreaterThan(0)
       await redis.server.restart()
       // Until the subscriptions are back too: ioredis leaves a ready check that is cut off unhandled.

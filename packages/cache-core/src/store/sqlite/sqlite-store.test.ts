@@ -1,13 +1,13 @@
 import { execFile } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { runs, VirtualClock } from '@millrace/testkit'
+import { nextWarning, runs, VirtualClock } from '@millrace/testkit'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { ListenerError } from '../../errors.ts'
 import { StoreUnavailableError } from '../contract/errors.ts'
 import { storeContract } from '../contract/suite/store-contract.ts'
 import { SqliteStore } from './sqlite-store.ts'
@@ -290,9 +290,11 @@ describe('SqliteStore', () => {
   test('without onProblem a damaged file is a process warning with a code', async () => {
     await new SqliteStore({ path }).close()
     await writeFile(path, 'x'.repeat(10_000))
-    const warned = new Promise<Error>(resolve => process.once('warning', resolve))
+    const warned = nextWarning<NodeJS.ErrnoException>(
+      ({ code }) => code === 'MILLRACE_STORE_CORRUPT',
+    )
     await using _ = new SqliteStore({ path })
-    expect(await warned).toMatchObject({ code: 'MILLRACE_STORE_CORRUPT' })
+    expect((await warned).message).toContain(path)
   })
 
   test.each([
@@ -308,9 +310,9 @@ describe('SqliteStore', () => {
     await store.set('k', 'value')
     await rm(path)
     await lookedAgain()
-    const warned = once(process, 'warning')
+    const warned = nextWarning<ListenerError>(({ listener }) => listener === 'onProblem')
     expect(await store.get('k')).toBe(undefined)
-    expect(await warned).toMatchObject([{ listener: 'onProblem', cause: { message: 'no' } }])
+    expect(await warned).toMatchObject({ cause: { message: 'no' } })
     expect(await store.set('k', 'new')).toBe(true)
   })
 
