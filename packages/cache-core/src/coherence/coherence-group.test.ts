@@ -442,3 +442,38 @@ test('a dependent that is none is refused by a typed error that names it', () =>
     expect(add).toThrow(expect.objectContaining({ code: 'ERR_MILLRACE_INVALID_OPTION', option }))
   }
 })
+
+test.each(['keys', 'derivedFrom', 'version'] as const)(
+  'an asynchronous `%s` is a failure of its member, and ends no process by its rejection',
+  async option => {
+    const rejected: unknown[] = []
+    const note = (reason: unknown): void => void rejected.push(reason)
+    process.on('unhandledRejection', note)
+    const fail = (async () => {
+      throw new Error('late')
+    }) as never
+    const group = new CoherenceGroup()
+    const [source, made] = [new Cache<string, string>(), new Cache<string, string>()]
+    for (const cache of [source, made]) cache.set('a', 'x')
+    const keys = option === 'keys' ? fail : (key: string) => [key]
+    const derivedFrom =
+      option === 'derivedFrom'
+        ? fail
+        : (_: string, key: string) => [{ member: 'source', key, version: 'x' }]
+    const version = option === 'version' ? fail : (value: string) => value
+    group.add('source', { cache: source, version, dependents: [{ member: 'made', keys }] })
+    group.add('made', { cache: made, derivedFrom })
+    const wrong = { member: 'made', error: { code: 'ERR_MILLRACE_INVALID_OPTION' } }
+    if (option === 'keys') {
+      expect(await group.invalidate('source', 'a')).toMatchObject({ failures: [wrong] })
+      expect(made.size).toBe(0)
+    } else {
+      expect(await group.validate()).toMatchObject({ inconsistencies: [], failures: [wrong] })
+      await group.repair()
+      expect([source.size, made.size]).toEqual([1, 1])
+    }
+    await new Promise(resolve => setImmediate(resolve))
+    process.off('unhandledRejection', note)
+    expect(rejected).toEqual([])
+  },
+)

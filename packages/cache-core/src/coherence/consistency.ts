@@ -1,4 +1,5 @@
-import { InvalidOptionError } from '@millrace/kit'
+import { heed, InvalidOptionError } from '@millrace/kit'
+import { checkIterable } from '../iterate/check-iterable.ts'
 import type { CoherentCache, MemberOptions } from './coherence-member.ts'
 import type { MemberAnswers } from './member-answers.ts'
 
@@ -37,7 +38,8 @@ export class Consistency {
   async faultsOf(member: string, key: string, value: unknown): Promise<Inconsistency[]> {
     const faults: Inconsistency[] = []
     let left = MOST_SOURCES
-    for (const source of this.#members.get(member)!.derivedFrom!(value, key)) {
+    const sources = this.#members.get(member)!.derivedFrom!(value, key)
+    for (const source of checkIterable('derivedFrom', sources)) {
       if (--left < 0) throw new InvalidOptionError('derivedFrom', 'an iterable that ends', source)
       const from = this.#members.get(source.member)
       if (from === undefined) {
@@ -48,8 +50,11 @@ export class Consistency {
       const present = await this.#answers.ask(() => cache.peek!(source.key))
       const fault = { member, key, source: { member: source.member, key: source.key } }
       if (present === undefined) faults.push({ ...fault, kind: 'orphaned' })
-      else if (source.version !== undefined && version?.(present, source.key) !== source.version) {
-        faults.push({ ...fault, kind: 'outdated' })
+      else if (source.version !== undefined) {
+        const now: unknown = version?.(present, source.key)
+        // Nothing is outdated by a promise, which is equal to no version.
+        if (heed(now)) throw new InvalidOptionError('version', 'a function that is not async', now)
+        if (now !== source.version) faults.push({ ...fault, kind: 'outdated' })
       }
     }
     return faults

@@ -622,3 +622,19 @@ test('a bus that cannot be left does not keep a cache or a store from being clos
   await layered.close()
   await expect(layered.get('k')).rejects.toMatchObject({ code: 'ERR_MILLRACE_STORE_CLOSED' })
 })
+
+test('a bus that subscribes later is refused, and ends no process by its rejection', async () => {
+  const rejected: unknown[] = []
+  const note = (reason: unknown): void => void rejected.push(reason)
+  process.on('unhandledRejection', note)
+  const bus = {
+    publish: async () => {},
+    subscribe: (async () => Promise.reject(new Error('no connection'))) as never,
+  }
+  const refusal = expect.objectContaining({ code: 'ERR_MILLRACE_INVALID_OPTION', option: 'bus' })
+  expect(() => new TieredCache({ store: memory, bus })).toThrow(refusal)
+  expect(() => new LayeredStore({ near: new MemoryStore(), far: memory, bus })).toThrow(refusal)
+  await nextTurn()
+  process.off('unhandledRejection', note)
+  expect(rejected).toEqual([])
+})

@@ -38,6 +38,7 @@ import {
 import { StoreCounters } from '../../store/store-counters.ts'
 import { tellListener } from '../../tell-listener.ts'
 import type { Invalidation } from '../bus/invalidation-bus.ts'
+import { subscribe } from '../bus/subscribe.ts'
 import { Recovery } from '../recovery/recovery.ts'
 import { RecoveryQueue } from '../recovery/recovery-queue.ts'
 import { applyToStore } from '../store/apply-to-store.ts'
@@ -127,7 +128,7 @@ export class LayeredStore<V = unknown> implements Store<V> {
       },
     })
     this.#changes = new LayeredChanges(this.#far, this.#news, this.#late)
-    this.#unsubscribe = bus?.subscribe({
+    this.#unsubscribe = subscribe(bus, {
       onInvalidations: invalidations => this.#news.hear(invalidations),
       onGap: () => this.#news.hear([{ verb: 'delete', target: 'all', name: '' }]),
     })

@@ -2,6 +2,7 @@ import { type BreakerSettings, CircuitBreaker, type Clock } from '@millrace/kit'
 import { tellListener } from '../../tell-listener.ts'
 import { type TimeLimit, within } from '../../time/within.ts'
 import type { BusListener, Invalidation, InvalidationBus } from '../bus/invalidation-bus.ts'
+import { subscribe } from '../bus/subscribe.ts'
 import { Recovery } from './recovery.ts'
 import { RecoveryQueue } from './recovery-queue.ts'
 
@@ -44,7 +45,7 @@ export class Peers {
   }
 
   listen(listener: BusListener): void {
-    this.#unsubscribe = this.#bus?.subscribe(listener)
+    this.#unsubscribe = subscribe(this.#bus, listener)
   }
 
   /** Never rejects. */
