@@ -26,8 +26,6 @@ const FIRST_TRIAL = 48
 /** The same for a trial that began because main was stale. */
 const FIRST_HURRIED_TRIAL = 64
 const LONGEST_TRIAL = 1_024
-/** Share of its hits at the start of a trial below which the workload must have changed. */
-const PHASE_CHANGE = 0.7
 /** Looks without a trial after one in which the cache did worse than before; twice as many each time, up to the longest trial. */
 const FIRST_PENALTY = 64
 const NEVER = 2 ** 30
@@ -72,8 +70,7 @@ export class RecencyDuel {
   /** Looks since the trial began, or since the last one ended. */
   #looks = NEVER
   #trial = FIRST_TRIAL
-  /** Share of the hits at the start of the trial, in the simulated cache and in the real one. */
-  #shareAtStart = 0
+  /** Share of the sampled reads that hit in the real cache at the start of the trial. */
   #ownAtStart = 0
   #penalty = FIRST_PENALTY
 
@@ -130,14 +127,13 @@ export class RecencyDuel {
   judge(isMainStale = false): void {
     const lead = this.#recentOnly - this.#ownOnly
     const reads = Math.max(1, this.#reads)
-    const share = (this.#both + this.#recentOnly) / reads
     const own = (this.#both + this.#ownOnly) / reads
     this.ended = false
     this.sweeping = this.#turns.sweeping
     this.#looks++
     if (this.sweeping) this.#pause()
-    else if (this.recent) this.#judgeTrial(share, own)
-    else if (isMainStale && this.#mayHurry) this.#try(share, own, FIRST_HURRIED_TRIAL)
+    else if (this.recent) this.#judgeTrial(own)
+    else if (isMainStale && this.#mayHurry) this.#try(own, FIRST_HURRIED_TRIAL)
     else if (this.#wait > 0) this.#wait--
     else if (
       !this.#turns.suspected &&
@@ -145,7 +141,7 @@ export class RecencyDuel {
       lead > LEAST_LEAD * reads &&
       lead > CERTAINTY * Math.sqrt(this.#recentOnly + this.#ownOnly + 1)
     ) {
-      this.#try(share, own, FIRST_TRIAL)
+      this.#try(own, FIRST_TRIAL)
     }
     this.#recentOnly *= DECAY
     this.#ownOnly *= DECAY
@@ -164,10 +160,9 @@ export class RecencyDuel {
     return this.#threshold > 0 && this.#wait <= WARM_UP && !this.#turns.suspected
   }
 
-  #try(share: number, own: number, first: number): void {
+  #try(own: number, first: number): void {
     const again = this.#looks < 2 * this.#trial
     this.#trial = again ? Math.min(LONGEST_TRIAL, this.#trial * 2) : first
-    this.#shareAtStart = share
     this.#ownAtStart = own
     this.recent = true
     this.#looks = 0
@@ -175,28 +170,25 @@ export class RecencyDuel {
   }
 
   /**
-   * Ends the trial when its time is over; before, when the workload is another one, or when the cache hits less than it did: where
+   * Ends the trial when its time is over; before, when the cache hits less than it did: where
    * nearly all keys fit, a sample may happen to fit as a whole, and then the simulated cache leads always, and is wrong.
    */
-  #judgeTrial(share: number, own: number): void {
+  #judgeTrial(own: number): void {
     if (this.#looks === SETTLED) this.#forget()
     if (this.#looks < RUIN_SHOWS) return
     const ruined = 1 - own > RUIN * (1 - this.#ownAtStart)
     if (!ruined && this.#reads < READS_TO_JUDGE * this.#hashes.length) return
-    const changed = !ruined && share < PHASE_CHANGE * this.#shareAtStart
     const chance = CERTAINTY / (2 * Math.sqrt(this.#reads))
     const worse = ruined || this.#ownAtStart - own > LEAST_LEAD + chance
-    const over = changed || worse
-    if (!over && this.#looks < this.#trial + SETTLED) return
-    if (over) this.#trial = FIRST_TRIAL
-    else this.#penalty = FIRST_PENALTY
-    if (worse && !changed) {
+    if (!worse && this.#looks < this.#trial + SETTLED) return
+    if (worse) {
+      this.#trial = FIRST_TRIAL
       this.#wait = this.#penalty
       this.#penalty = Math.min(LONGEST_TRIAL, this.#penalty * 2)
-    }
+    } else this.#penalty = FIRST_PENALTY
     this.recent = false
     this.ended = true
-    this.#looks = over ? NEVER : 0
+    this.#looks = worse ? NEVER : 0
     this.#forget()
   }
 

@@ -11,8 +11,6 @@ const MOST_SHARE = 0.99
 const STEP = 0.05
 /** Sizes that are considered, as multiples of the present one. */
 const MULTIPLES = [0.25, 0.5, 0.7, 1.4, 2, 4, 8, 16]
-/** Sizes that are considered, as shares of what main has now. */
-const MAIN_SHARES = [0.25, 0.5]
 /**
  * The margin while scans go back and forth. After counts were halved a returning key gains one a pass; what is in main is counted when the
  * hand passes, which it seldom does then, and would be taken for less popular than what is about to go.
@@ -164,7 +162,6 @@ export class WindowSizer {
   }
 
   #best(): number {
-    const capacity = this.#capacity
     const least = this.#part(LEAST_SHARE)
     const most = this.#part(MOST_SHARE)
     const present: Present = {
@@ -184,9 +181,6 @@ export class WindowSizer {
     for (const multiple of MULTIPLES) {
       const size = Math.round(this.window * multiple)
       consider(size === this.window ? size + Math.sign(multiple - 1) : size)
-    }
-    for (const share of MAIN_SHARES) {
-      consider(capacity - Math.round((capacity - this.window) * share))
     }
     return best
   }
