@@ -1,5 +1,5 @@
 import { lstatSync, realpathSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { dirname, sep } from 'node:path'
 
 /**
  * Which paths below a root are reported when they change: those that lead through real folders only and do not end in a link, because a
@@ -14,13 +14,13 @@ export class CoveredPaths {
   constructor(root: string, ignored: readonly string[]) {
     this.root = root
     this.#realRoot = realPath(root)
-    this.#ignored = ignored.map(name => `/${name}/`)
+    this.#ignored = ignored.map(name => `${sep}${name}${sep}`)
   }
 
   /** A stat, and a look at the folder the first time. */
   has(path: string): boolean {
-    if (path !== this.root && !path.startsWith(`${this.root}/`)) return false
-    const below = `${path.slice(this.root.length)}/`
+    if (path !== this.root && !path.startsWith(`${this.root}${sep}`)) return false
+    const below = `${path.slice(this.root.length)}${sep}`
     if (this.#ignored.some(name => below.includes(name))) return false
     const folder = path === this.root ? path : dirname(path)
     return this.#isReal(folder) && !isLink(path)

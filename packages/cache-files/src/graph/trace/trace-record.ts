@@ -19,7 +19,7 @@ export interface TraceRecord extends StoredResult {
 }
 
 /** What traces depend on in a process, and not in another. */
-export interface TracePlace {
+interface TracePlace {
   /** Absolute. */
   readonly root: string
   /** The durable folders. */
@@ -29,7 +29,7 @@ export interface TracePlace {
 }
 
 /** A trace to be stored. */
-export interface KeptTrace {
+interface KeptTrace {
   readonly trace: Trace
   /** The key of its own node. */
   readonly key: string
