@@ -53,9 +53,6 @@ export const ABSENT = -1
 /** Result of making room when every entry is pinned. */
 const EXHAUSTED = -2
 
-/** Stands for no key; keys may be anything else. */
-const NOTHING = Symbol('nothing')
-
 /**
  * Hints are four times as many as slots, so that few keys share one, but no more than this, which fit a processor's cache. Caches
  * of more slots than this have none: their keys do not fit it either, and reading characters costs more than it saves. Those whose
@@ -153,10 +150,11 @@ export class Kernel<K, V> {
   /** Fixed ends of life where `idle` moves `expires`. */
   #ends: Float64Array | null = null
   /**
-   * Key of the last `find`, if that missed and nothing was stored since: a cache is mostly filled
+   * Whether the last `find` missed and nothing was stored since, and its key: a cache is mostly filled
    * by `get`, then `set` of the same key, which need not be looked up again.
    */
-  #missed: unknown = NOTHING
+  #hasMissed = false
+  #missed: unknown
   /** Its hash, if it is one for the table of the index. */
   #missedHash = 0
   /** Frequency byte that the next new entry had before a restart. */
@@ -215,6 +213,7 @@ export class Kernel<K, V> {
     }
     if (slot === ABSENT) {
       this.misses++
+      this.#hasMissed = true
       this.#missed = key
       this.#missedHash = this.index.hash
       this.#observer?.read(key, undefined)
@@ -346,13 +345,15 @@ export class Kernel<K, V> {
   store(key: K, value: V, weight: number = 1, lifetime: Lifetime | null = null): number {
     const { index } = this
     let slot: number
-    if (key === this.#missed) {
+    // A comparison with a key alone is one of strings, where keys are; one with anything is a call.
+    if (this.#hasMissed && key === this.#missed) {
       slot = ABSENT
       index.hash = this.#missedHash
     } else {
       slot = index.get(key, this.keys)
     }
-    this.#missed = NOTHING
+    this.#hasMissed = false
+    this.#missed = undefined
     if (weight > this.maxWeight || (slot === ABSENT && this.full)) {
       return this.#refuse(key, slot)
     }
@@ -468,7 +469,7 @@ export class Kernel<K, V> {
    */
   adopt(seed: number): void {
     this.index.hasher = new KeyHasher(seed)
-    this.#missed = NOTHING
+    this.#hasMissed = false
   }
 
   /** Sets all counters to 0. */

@@ -1,7 +1,7 @@
 import { lengthen } from '../policy/lengthen.ts'
 
-/** Words per slot: the hash of its key, and the next slot of its chain plus one; 0 for none. Side by side for the processor's cache. */
-const WORDS = 2
+/** Two words per slot: the hash of its key, and the next slot of its chain plus one; 0 for none. Side by side for the processor's cache. */
+const WORD_BITS = 1
 const NEXT = 1
 /** Slots of a table that has got its first key. */
 const FEWEST_SLOTS = 64
@@ -26,30 +26,30 @@ export class SlotTable {
   get(hash: number, key: unknown, keys: readonly unknown[]): number {
     const links = this.#links
     let slot = this.#heads[hash >>> this.#shift]! - 1
-    while (slot !== -1 && (links[slot * WORDS] !== hash || keys[slot] !== key)) {
-      slot = links[slot * WORDS + NEXT]! - 1
+    while (slot !== -1 && (links[slot << WORD_BITS] !== hash || keys[slot] !== key)) {
+      slot = links[(slot << WORD_BITS) | NEXT]! - 1
     }
     return slot
   }
 
   /** Adds a slot that is not in the table. Amortized O(1). */
   add(hash: number, slot: number): void {
-    if (slot * WORDS >= this.#links.length) this.#grow(Math.max(slot + 1, this.#links.length))
+    if (slot << WORD_BITS >= this.#links.length) this.#grow(Math.max(slot + 1, this.#links.length))
     this.#link(hash, slot)
   }
 
   /** Removes a slot that is in the table. O(1), expected. */
   delete(slot: number): void {
     const links = this.#links
-    const place = links[slot * WORDS]! >>> this.#shift
-    const next = links[slot * WORDS + NEXT]!
+    const place = links[slot << WORD_BITS]! >>> this.#shift
+    const next = links[(slot << WORD_BITS) | NEXT]!
     let at = this.#heads[place]! - 1
     if (at === slot) {
       this.#heads[place] = next
       return
     }
-    while (links[at * WORDS + NEXT] !== slot + 1) at = links[at * WORDS + NEXT]! - 1
-    links[at * WORDS + NEXT] = next
+    while (links[(at << WORD_BITS) | NEXT] !== slot + 1) at = links[(at << WORD_BITS) | NEXT]! - 1
+    links[(at << WORD_BITS) | NEXT] = next
   }
 
   /** Empties the table. */
@@ -63,7 +63,7 @@ export class SlotTable {
   slots(): number[] {
     const slots: number[] = []
     for (const head of this.#heads) {
-      for (let slot = head - 1; slot !== -1; slot = this.#links[slot * WORDS + NEXT]! - 1) {
+      for (let slot = head - 1; slot !== -1; slot = this.#links[(slot << WORD_BITS) | NEXT]! - 1) {
         slots.push(slot)
       }
     }
@@ -73,16 +73,16 @@ export class SlotTable {
   #grow(slots: number): void {
     const held = this.slots()
     const bits = 33 - Math.clz32(Math.max(slots, FEWEST_SLOTS) - 1)
-    this.#links = lengthen(this.#links, 2 ** (bits - 1) * WORDS)
+    this.#links = lengthen(this.#links, 2 ** (bits - 1 + WORD_BITS))
     this.#heads = new Int32Array(2 ** bits)
     this.#shift = 32 - bits
-    for (const slot of held) this.#link(this.#links[slot * WORDS]!, slot)
+    for (const slot of held) this.#link(this.#links[slot << WORD_BITS]!, slot)
   }
 
   #link(hash: number, slot: number): void {
     const place = hash >>> this.#shift
-    this.#links[slot * WORDS] = hash
-    this.#links[slot * WORDS + NEXT] = this.#heads[place]!
+    this.#links[slot << WORD_BITS] = hash
+    this.#links[(slot << WORD_BITS) | NEXT] = this.#heads[place]!
     this.#heads[place] = slot + 1
   }
 }

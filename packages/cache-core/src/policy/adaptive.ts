@@ -84,8 +84,8 @@ export class Adaptive implements Policy {
   #untilLook = 0
   #sights = 0
   #sample = FEWEST_ENTRIES * SAMPLE_PER_ENTRY
-  /** How often the key announced last was seen. */
-  #arriving = 1
+  /** First frequency byte of the key announced last: how often it was seen, and whether it is in the sample. */
+  #arriving = 0
   #wasFull = false
 
   /** @param free where slots go that are not queued any more */
@@ -107,13 +107,14 @@ export class Adaptive implements Policy {
 
   arrive(hash: number): void {
     this.#count(1)
-    if (this.#duel.samples(hash)) this.#duel.missed(hash)
+    const sampled = this.#sampled(hash)
+    if (sampled !== 0) this.#duel.missed(hash)
     const recalled = this.#departed.recall(hash)
     if (recalled === FORGOTTEN) {
-      this.#arriving = 1
+      this.#arriving = (1 << SIGHTS_SHIFT) | sampled
       return
     }
-    this.#arriving = Math.min(sightsOf(recalled) + 1, MOST_SIGHTS)
+    this.#arriving = (Math.min(sightsOf(recalled) + 1, MOST_SIGHTS) << SIGHTS_SHIFT) | sampled
     const departure = departureOf(recalled)
     if (departure === WITHDRAWN) return
     const age = ticksSince(recalled, this.#sizer.now)
@@ -123,7 +124,7 @@ export class Adaptive implements Policy {
 
   insert(slot: number, hash: number): void {
     this.#hashes[slot] = hash
-    this.frequency[slot] = (this.#arriving << SIGHTS_SHIFT) | this.#sampled(hash)
+    this.frequency[slot] = this.#arriving
     this.#enterWindow(slot)
     this.#duel.advance(this.#sizer.now)
     if (this.#windowWeight > this.#sizer.window) this.#spill()

@@ -29,6 +29,8 @@ const LONGEST_TRIAL = 1_024
 /** Looks without a trial after one in which the cache did worse than before; twice as many each time, up to the longest trial. */
 const FIRST_PENALTY = 64
 const NEVER = 2 ** 30
+/** Bits of a hash by which the sample is drawn: so few that they are compared as small integers. */
+const SAMPLE_BITS = 30
 
 /**
  * Decides whether recency alone would serve better than the window that the {@link WindowSizer} chose: where scans go back and forth, or
@@ -77,7 +79,7 @@ export class RecencyDuel {
   /** Begins anew for a cache of that many entries; 0 switches it off. O(1). */
   resize(entries: number): void {
     const size = Math.min(entries, ENTRIES)
-    this.#threshold = entries === 0 ? 0 : (size / entries) * 2 ** 32
+    this.#threshold = entries === 0 ? 0 : Math.ceil((size / entries) * 2 ** SAMPLE_BITS)
     this.#hashes = new Int32Array(size)
     this.#marks = new Uint8Array(size)
     this.#mask = 2 ** Math.ceil(Math.log2(size * 2 || 1)) - 1
@@ -90,7 +92,7 @@ export class RecencyDuel {
 
   /** Whether the key is in the sample. Other bits of the hash decide than those that policies place keys by. */
   samples(hash: number): boolean {
-    return Math.imul(hash, 0x2c1b3c6d) >>> 0 < this.#threshold
+    return Math.imul(hash, 0x2c1b3c6d) >>> (32 - SAMPLE_BITS) < this.#threshold
   }
 
   /** A sampled key was read and was in the cache. */
