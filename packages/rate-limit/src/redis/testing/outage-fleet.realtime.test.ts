@@ -5,6 +5,7 @@ import { Redis } from 'ioredis'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Fleet, mostIn, mostOver, now, Switch } from './fleet.fixture.ts'
 import type { FleetLimiter } from './fleet-process.fixture.ts'
+import { Standstill } from './standstill.fixture.ts'
 
 const PROCESSES = 4
 const RATE = 60
@@ -48,6 +49,8 @@ describeRedis('four processes whose Redis goes away', killed => {
   const servers = ['killed and started again, empty', 'hung', 'replaced by a replica that lagged']
   /** When Redis gave the permits of a window, by their names, us. */
   const decided = new Map<string, number>()
+  /** For how long the machine stood still meanwhile, ms. */
+  let still = 0
   /** So long that there is a whole window after what processes take to notice: its permits may come all at once. */
   const away = 2_500
   /** For what processes take to notice that their Redis is away, and that it is back, in ms. */
@@ -86,6 +89,7 @@ describeRedis('four processes whose Redis goes away', killed => {
     await Promise.all(Array.from({ length: PROCESSES }, () => fleet.start(limiters)))
     // For so long they take themselves for more than they are.
     const looking = new Redis(killed.server.port)
+    const standstill = new Standstill(looking)
     for (const end = now() + 3_500; now() < end || decided.size <= 2 * LIMIT; await sleep(200)) {
       const permits = await looking.zrange(
         'millrace:limit:{window}:window',
@@ -96,6 +100,8 @@ describeRedis('four processes whose Redis goes away', killed => {
       const flat = permits.flat()
       for (let at = 0; at < flat.length; at += 2) decided.set(`${flat[at]}`, Number(flat[at + 1]))
     }
+    still = standstill.longest
+    await standstill[Symbol.asyncDispose]()
     looking.disconnect()
     wire.stall()
     await sleep(300)
@@ -174,7 +180,9 @@ describeRedis('four processes whose Redis goes away', killed => {
   test('Redis itself gives no more than the limit in any window', () => {
     const times = [...decided.values()].sort((a, b) => a - b)
     expect(times.length).toBeGreaterThan(2 * LIMIT)
-    expect(mostIn(times, WINDOW * 1_000)).toBeLessThanOrEqual(LIMIT)
+    // A call that is given up, after 250 ms, passes by the share of its process, which Redis is told of.
+    const isGivenUp = Math.max(still, passed[0]!.lag) > 200
+    expect(mostIn(times, WINDOW * 1_000)).toBeLessThanOrEqual(isGivenUp ? 2 * LIMIT : LIMIT)
   })
 
   test('no call is left waiting, and no key without a time to live', () => {
