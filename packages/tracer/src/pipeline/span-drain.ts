@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '@millrace/kit'
-import { runExporting } from '../context/active-context.ts'
+import { runUntraced } from '../context/active-context.ts'
 import { SpanQueue } from '../span/recorded/span-queue.ts'
 import type { SpanRecord } from '../span/recorded/span-record.ts'
 import type { GuardedExporter } from './guarded-exporter.ts'
@@ -97,7 +97,7 @@ export class SpanDrain {
 
   /** Encodes until nothing waits, `count` spans are done or the slice is over; returns whether something waits. */
   #work(count: number, budget: number = SLICE): boolean {
-    if (this.waiting > 0) runExporting(() => this.#handOver(count, budget))
+    if (this.waiting > 0) runUntraced(() => this.#handOver(count, budget))
     return this.waiting > 0
   }
 
