@@ -82,13 +82,13 @@ export function runExporting<T>(fn: () => T): T {
 }
 
 /** As {@link runExporting}, for what is synchronous: two stores instead of a new asynchronous context. Benchmark case: "wrapped function". */
-export function runUntraced(fn: () => void): void {
+export function runUntraced<T>(fn: () => T): T {
   const context = activeContext()
   const { span, suppressed } = context
   context.span = null
   context.suppressed = true
   try {
-    fn()
+    return fn()
   } finally {
     context.span = span
     context.suppressed = suppressed

@@ -1,5 +1,5 @@
 import { heed, textOf } from '@millrace/kit'
-import { runExporting } from '../context/active-context.ts'
+import { runExporting, runUntraced } from '../context/active-context.ts'
 import type { Exporter, ExporterStats } from '../export/exporter.ts'
 
 const NOTHING_KNOWN: ExporterStats = { exported: 0, dropped: 0, queued: 0, queuedBytes: 0 }
@@ -49,7 +49,7 @@ export class GuardedExporter {
     try {
       this.heed(
         'closeSync',
-        runExporting(() => this.exporter.closeSync?.()),
+        runUntraced(() => this.exporter.closeSync?.()),
       )
     } catch (error) {
       this.#warn('closeSync', error)
