@@ -1,10 +1,19 @@
 import { seededRandom } from '@millrace/testkit'
-import { expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test } from 'vitest'
 import { Cache, internalsOf } from '../cache/cache.ts'
 import { assertConsistent } from '../kernel/kernel.fixture.ts'
 import { adaptive, type CreatePolicy, lru, wTinyLfu } from './policies.ts'
 
 const READS = 200_000
+
+// Which keys are sampled depends on the hash, whose seed each cache draws. How much results spread over seeds the suite `hit-ratio` shows.
+const { random } = Math
+beforeEach(() => {
+  Math.random = seededRandom(1)
+})
+afterEach(() => {
+  Math.random = random
+})
 
 /** Share of reads that hit, of a cache that is filled on a miss. */
 function hitRate(policy: CreatePolicy, maxEntries: number, read: () => number): number {
@@ -82,7 +91,7 @@ test.each([1.25, 1.5, 2, 3, 4])(
   'scans back and forth over %f times what fits lose little to LRU',
   ratio => {
     const least = hitRate(lru, 1_000, backAndForth(1_000 * ratio)) - 0.03
-    // Which keys are sampled depends on the hash, whose seed is drawn for each cache: what is promised is promised on average.
+    // What is promised is promised on average over the seeds of hashes.
     const rates = Array.from({ length: 5 }, () =>
       hitRate(adaptive, 1_000, backAndForth(1_000 * ratio)),
     )
@@ -90,7 +99,7 @@ test.each([1.25, 1.5, 2, 3, 4])(
   },
 )
 
-/** Share of reads that hit in the worst part of `part` reads in the second half, when what the workload is has been found out. */
+/** Share of reads that hit in the worst part of `part` reads in the last third, when recency was tried and its trial is over. */
 function worstPart(policy: CreatePolicy, maxEntries: number, part: number, read: () => number) {
   const cache = new Cache<number, number>({ policy, maxEntries })
   let worst = 1
@@ -100,7 +109,7 @@ function worstPart(policy: CreatePolicy, maxEntries: number, part: number, read:
     if (cache.get(key) === undefined) cache.set(key, key)
     else hits++
     if (i % part !== 0) continue
-    if (i > READS / 2) worst = Math.min(worst, hits / part)
+    if (i > (READS * 2) / 3) worst = Math.min(worst, hits / part)
     hits = 0
   }
   return worst
@@ -109,7 +118,7 @@ function worstPart(policy: CreatePolicy, maxEntries: number, part: number, read:
 test('a scan back and forth that goes on loses nothing where counts are halved', () => {
   // Counts are halved some thirteen times; until candidates needed a larger margin, each time cost a pass up to 18 points.
   for (let seed = 0; seed < 3; seed++) {
-    expect(worstPart(adaptive, 1_000, 4_000, backAndForth(2_000))).toBeGreaterThan(0.46)
+    expect(worstPart(adaptive, 1_000, 4_000, backAndForth(2_000))).toBeGreaterThan(0.487)
   }
 })
 
@@ -170,8 +179,9 @@ test.each([
 ] as const)(
   'where keys are read for a while and then no more it loses little to LRU: %s',
   (_, maxEntries, stream, most) => {
-    const lost = hitRate(lru, maxEntries, stream()) - hitRate(adaptive, maxEntries, stream())
-    expect(lost).toBeLessThan(most)
+    const rates = Array.from({ length: 3 }, () => hitRate(adaptive, maxEntries, stream()))
+    const mean = rates.reduce((sum, rate) => sum + rate) / rates.length
+    expect(hitRate(lru, maxEntries, stream()) - mean).toBeLessThan(most)
   },
 )
 
