@@ -93,7 +93,7 @@ test('signals are those of the system that can be caught', async () => {
     expect(make).toThrow('Expected `signals` to be names of signals that a process can catch')
   }
   // All tracers of a process share a listener: these are signals of this one alone.
-  const caught = ['SIGHUP', 'SIGUSR2'] as const
+  const caught = ['SIGHUP', 'SIGWINCH'] as const
   const before = caught.map(signal => process.listenerCount(signal))
   const tracer = new Tracer({ exporter: new MemoryExporter(), signals: caught })
   expect(caught.map(signal => process.listenerCount(signal))).toEqual(
