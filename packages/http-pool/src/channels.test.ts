@@ -30,9 +30,13 @@ test('a request and each of its attempts are published, with their phases', asyn
   const requestEnds = listen<RequestMessage>('millrace:http:request:end')
   const attemptStarts = listen<AttemptMessage>('millrace:http:attempt:start')
   const attemptEnds = listen<AttemptMessage>('millrace:http:attempt:end')
-  server.on('/a', 503, { latency: 20, body: 'xy', chunkSize: 1, chunkDelay: 10 })
+  const head = Promise.withResolvers<void>()
+  const beforePiece = () => head.promise
+  server.on('/a', 503, { latency: 20, body: 'xy', chunkSize: 1, beforePiece, chunkDelay: 10 })
   const pool = new HttpPool({ retry: { baseDelay: 1 } })
   const { body } = await pool.request(server.url('/a'))
+  // The time of the body begins where its head has come, not where it was sent.
+  head.resolve()
   await body.text()
 
   expect(requestStarts).toHaveLength(1)

@@ -2,8 +2,9 @@ import { once } from 'node:events'
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { MemoryStore } from '@millrace/cache-core/memory'
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { type CachedResponses, HttpPool } from '../index.ts'
+import { freezeClocks, releaseClocks } from '../testing/frozen-clocks.fixture.ts'
 import { conformanceCases, type Step } from './conformance.fixture.ts'
 
 const body = '0123456789A'
@@ -42,9 +43,9 @@ afterAll(() => {
   server.close()
 })
 
-afterEach(() => {
-  vi.useRealTimers()
-})
+beforeEach(() => freezeClocks())
+
+afterEach(releaseClocks)
 
 const stores: [string, () => object][] = [
   ['undici’s memory', () => ({})],
@@ -55,8 +56,6 @@ describe.each(stores)('in %s', (_name, makeStore) => {
   test.each(conformanceCases.map(each => [each.id, each] as const))(
     '%s',
     async (_id, { options, steps }) => {
-      // Cached times are those of the wall clock.
-      vi.useFakeTimers({ toFake: ['Date'] })
       await using pool = new HttpPool({ retry: false, cache: { ...options, ...makeStore() } })
       for (const { after = 0, send = {}, from, status, text, has, sent, ...step } of steps) {
         vi.setSystemTime(Date.now() + 1_000 * after)

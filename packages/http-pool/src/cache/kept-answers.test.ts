@@ -3,8 +3,19 @@ import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { MemoryStore } from '@millrace/cache-core/memory'
 import { runs, seededRandom } from '@millrace/testkit'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import {
+  afterAll,
+  afterEach,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  onTestFinished,
+  test,
+  vi,
+} from 'vitest'
 import { type CachedResponses, HttpPool, type HttpPoolOptions } from '../index.ts'
+import { freezeClocks, releaseClocks } from '../testing/frozen-clocks.fixture.ts'
 
 let server: Server
 let url: string
@@ -47,8 +58,6 @@ beforeEach(() => {
   headers = { 'cache-control': 'max-age=60' }
   answer = undefined
 })
-
-afterEach(() => void vi.useRealTimers())
 
 afterAll(() => {
   server.closeAllConnections()
@@ -168,7 +177,8 @@ describe.each(stores)('in %s', (_name, makeStore) => {
     })
 
     test('that is stale is validated', async () => {
-      vi.useFakeTimers({ toFake: ['Date'] })
+      freezeClocks()
+      onTestFinished(releaseClocks)
       headers.etag = '"1"'
       await part('bytes=2-7')
       vi.setSystemTime(Date.now() + 61_000)

@@ -2,6 +2,7 @@ import { MemoryStore } from '@millrace/cache-core/memory'
 import { runs, seededRandom } from '@millrace/testkit'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { CachedResponses, HttpPool } from '../index.ts'
+import { freezeClocks, releaseClocks } from '../testing/frozen-clocks.fixture.ts'
 import { server, useUpstream } from '../testing/upstream.fixture.ts'
 
 // Cached times are those of the wall clock, which people and daemons move.
@@ -14,12 +15,10 @@ const kept = (): Promise<unknown> => new Promise(setImmediate)
 
 beforeEach(() => {
   // At the beginning of a second, which is the grain of dates.
-  vi.useFakeTimers({ toFake: ['Date'], now: second * Math.floor(Date.now() / second) })
+  freezeClocks(second * Math.floor(Date.now() / second))
 })
 
-afterEach(() => {
-  vi.useRealTimers()
-})
+afterEach(releaseClocks)
 
 const move = (seconds: number): void => void vi.setSystemTime(Date.now() + seconds * second)
 

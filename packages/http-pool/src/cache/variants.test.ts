@@ -7,9 +7,13 @@ import { server, useUpstream } from '../testing/upstream.fixture.ts'
 
 const makePool = useUpstream({ retry: false })
 
-const settled = (): Promise<unknown> => new Promise(resolve => setTimeout(resolve, 20))
+interface SlowStore {
+  readonly slow: object
+  /** The languages of what is kept, newest first. */
+  kept(): Promise<unknown[]>
+}
 
-function store(): { memory: MemoryStore<CachedResponses>; slow: object } {
+function store(): SlowStore {
   const memory = new MemoryStore<CachedResponses>()
   // As one over a network: whatever is read is some time old when it is written back.
   const late = <T>(answer: () => T) =>
@@ -20,7 +24,11 @@ function store(): { memory: MemoryStore<CachedResponses>; slow: object } {
       late(() => memory.set(key, value, options)),
     delete: (key: string) => memory.delete(key),
   }
-  return { memory, slow }
+  const kept = async () => {
+    const entry = await memory.get(JSON.stringify([server.origin, '/']))
+    return entry?.value.map(({ vary }) => vary?.['accept-language']) ?? []
+  }
+  return { slow, kept }
 }
 
 test('variants of a URL that come at the same time are all kept', async () => {
@@ -29,12 +37,13 @@ test('variants of a URL that come at the same time are all kept', async () => {
     cacheControl: 'max-age=60',
     headers: { vary: 'accept-language' },
   }))
-  const pool = makePool({ cache: { store: store().slow as never } })
+  const { slow, kept } = store()
+  const pool = makePool({ cache: { store: slow as never } })
   const languages = Array.from({ length: 40 }, (_, i) => `x-${i}`)
   const ask = (language: string) =>
     pool.json(server.url('/'), { headers: { 'accept-language': language } })
   expect(await Promise.all(languages.map(ask))).toEqual(languages)
-  await settled()
+  await expect.poll(kept).toHaveLength(40)
   expect(await Promise.all(languages.map(ask))).toEqual(languages)
   expect(server.requests).toHaveLength(40)
 })
@@ -45,15 +54,13 @@ test('of a URL with ever more of them the ones stored first go', async () => {
     cacheControl: 'max-age=60',
     headers: { vary: 'accept-language' },
   }))
-  const { memory, slow } = store()
+  const { slow, kept } = store()
   const pool = makePool({ cache: { store: slow as never } })
   for (let i = 0; i < 70; i++) {
     await pool.json(server.url('/'), { headers: { 'accept-language': `x-${i}` } })
-    await settled()
+    await expect.poll(async () => (await kept())[0], { interval: 1 }).toBe(`x-${i}`)
   }
-  const { value } = (await memory.get(JSON.stringify([server.origin, '/'])))!
-  expect(value).toHaveLength(64)
-  expect(value[0]!.vary).toMatchObject({ 'accept-language': 'x-69' })
+  expect(await kept()).toEqual(Array.from({ length: 64 }, (_, i) => `x-${69 - i}`))
 })
 
 test('in any order of requests each is answered for the language it asked for', async () => {

@@ -175,9 +175,13 @@ describe('while an answer is held back', () => {
 
 test('attempts are planned for the caller who has most time', async () => {
   server.on('*', 503, { body: '"second"' })
-  const pool = makePool({ retry: { baseDelay: 100 }, random: () => 1 })
+  const clock = new VirtualClock()
+  const pool = makePool({ retry: { baseDelay: 100 }, random: () => 1, clock })
   const hurried = pool.json(server.url('/'), { totalTimeout: 40 }).catch(error => error)
-  expect(await pool.json(server.url('/'), { totalTimeout: 5_000 })).toBe('second')
+  const patient = pool.json(server.url('/'), { totalTimeout: 5_000 })
+  await expect.poll(() => pool.stats().retries).toBe(1)
+  clock.advance(100)
+  expect(await patient).toBe('second')
   expect(await hurried).toMatchObject({ phase: 'total', timeout: 40 })
   expect(server.requests).toHaveLength(2)
 })

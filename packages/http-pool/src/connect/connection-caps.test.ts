@@ -39,6 +39,16 @@ function countSockets(): { peak: number; [Symbol.dispose](): void } {
   return counts
 }
 
+/** Answers once so many requests are under way at the same time. */
+function answerTogether(server: UpstreamServer, count: number): void {
+  const together = Promise.withResolvers<void>()
+  server.on('*', async () => {
+    if (server.stats().active >= count) together.resolve()
+    await together.promise
+    return { body: '1' }
+  })
+}
+
 describe('caps', () => {
   test.each([100, 1_000])(
     '%d calls at once over 6 origins with a total of 20 connections',
@@ -68,7 +78,7 @@ describe('caps', () => {
 
   test('connections per host', async () => {
     const [server] = await upstreams(1)
-    server!.on('*', { latency: 5, body: '1' })
+    answerTogether(server!, 3)
     const pool = makePool({ connectionsPerHost: 3 })
     await Promise.all(Array.from({ length: 30 }, () => pool.json(server!.url('/'))))
     expect(server!.stats()).toMatchObject({ accepted: 3, peakActive: 3 })
@@ -76,7 +86,8 @@ describe('caps', () => {
 
   test('options of one origin', async () => {
     const [one, other] = await upstreams(2)
-    for (const server of [one!, other!]) server.on('*', { latency: 5, body: '1' })
+    answerTogether(one!, 1)
+    answerTogether(other!, 4)
     const pool = makePool({
       connectionsPerHost: 4,
       origins: { [one!.origin]: { connectionsPerHost: 1 } },
@@ -124,13 +135,20 @@ describe('idle eviction', () => {
   test('a busy origin gives connections up to one that has none', async () => {
     const all = await upstreams(2)
     const [busy, late] = all as [UpstreamServer, UpstreamServer]
-    for (const server of all) server.on('*', { body: '1', latency: 2 })
+    // However long it takes to connect to the late one: the busy one stays busy meanwhile.
+    const served = Promise.withResolvers<void>()
+    busy.on('*', async ({ index }) => {
+      if (index >= 100) await served.promise
+      return { body: '1' }
+    })
+    late.on('*', { body: '1' })
     const pool = makePool({ totalConnections: 4, connectionsPerHost: 4, acquireTimeout: Infinity })
     const load = Array.from({ length: 200 }, () => pool.json(busy.url('/')))
     await load[0]
     const start = pool.stats().requests
     await pool.json(late.url('/'))
     expect(pool.stats().origins[busy.origin]!.queued).toBeGreaterThan(0)
+    served.resolve()
     await Promise.all(load)
     expect(start).toBe(200)
   })

@@ -40,7 +40,7 @@ describe('breaker', () => {
 
   test('counts connection errors and time-outs, not what callers abort', async () => {
     server.on('*', { fault: 'hang' })
-    const pool = makePool({ breaker, headersTimeout: 20 })
+    const pool = makePool({ breaker: { ...breaker, cooldown: 60_000 }, headersTimeout: 20 })
     for (let i = 0; i < 10; i++) {
       const controller = new AbortController()
       const aborted = pool.request(server.url('/'), { signal: controller.signal })
@@ -89,7 +89,8 @@ describe('breaker', () => {
 
   test('an open breaker ends the retries, and the last response is the result', async () => {
     server.on('*', 503)
-    const pool = makePool({ breaker, retry: { baseDelay: 0, maxAttempts: 10 } })
+    const patient = { ...breaker, cooldown: 60_000 }
+    const pool = makePool({ breaker: patient, retry: { baseDelay: 0, maxAttempts: 10 } })
     expect(await status(pool)).toBe(503)
     expect(server.requests).toHaveLength(5)
     // The attempts after the first: the one that the breaker refused has cost nothing.

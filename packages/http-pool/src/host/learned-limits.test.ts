@@ -34,7 +34,8 @@ test('the rest of the quota is not overdrawn, and calls that cannot wait fail at
 
 test('a retry that they put off for too long is not begun: the last response is the result', async () => {
   server.on('*', { status: 503, headers: { ratelimit: '"d";r=0;t=9' }, body: 'busy' })
-  const pool = makePool({ learnLimits: true, retry: { baseDelay: 1 } })
+  const clock = new VirtualClock()
+  const pool = makePool({ learnLimits: true, retry: { baseDelay: 1 }, clock })
   const { statusCode, body } = await pool.request(server.url('/'), { totalTimeout: 5_000 })
   expect([statusCode, await body.text()]).toEqual([503, 'busy'])
   expect(pool.stats()).toMatchObject({ attempts: 1, retries: 0, deadlines: 0 })

@@ -153,12 +153,14 @@ describe('connection errors', () => {
   test('a refused connect is tried again for every method, as nothing was sent', async () => {
     const { port } = server
     await server.kill()
-    const pool = makePool({ retry: { baseDelay: 400, maxAttempts: 5 }, random: () => 1 })
+    const clock = new VirtualClock()
+    const pool = makePool({ retry: { baseDelay: 400, maxAttempts: 2 }, random: () => 1, clock })
     const response = read(
       pool.request(`http://127.0.0.1:${port}/`, { method: 'POST', body: 'once' }),
     )
     await expect.poll(() => pool.stats().retries).toBe(1)
     await server.restart()
+    clock.advance(400)
     expect((await response)[0]).toBe(200)
     expect(server.requests).toHaveLength(1)
   })

@@ -118,7 +118,7 @@ test('while a hedge is under way beside it', async () => {
 })
 
 test('while it waits for the limit that the server has told', async () => {
-  pool = makePool({ learnLimits: true })
+  pool = makePool({ learnLimits: true, clock: new VirtualClock() })
   server.on('*', { headers: { ratelimit: '"d";r=0;t=5' } })
   await (await pool.request(server.url('/'))).body.dump()
   await abortWhen(
@@ -139,7 +139,8 @@ test('while it waits for the head of the response', async () => {
 })
 
 test('in the body', async () => {
-  server.on('*', { body: 'x'.repeat(100), chunkSize: 1, chunkDelay: 5 })
+  const beforePiece = (offset: number) => (offset > 0 ? new Promise(() => {}) : undefined)
+  server.on('*', { body: 'x'.repeat(100), chunkSize: 1, beforePiece })
   let begun = false
   await abortWhen(
     async signal => {
@@ -153,6 +154,7 @@ test('in the body', async () => {
 })
 
 test('while it waits for the next attempt', async () => {
+  pool = makePool({ clock: new VirtualClock() })
   server.on('*', { status: 503, headers: { 'retry-after': '10' } })
   await abortWhen(
     signal => pool.request(server.url('/'), { signal }),

@@ -159,10 +159,12 @@ const phases: Record<string, () => Promise<Held>> = {
     return { pool, calls, proceed }
   },
   'its body': async () => {
-    server.on('/', { body: '"ok"', chunkSize: 1, chunkDelay: 20 })
+    const { opened, open } = gate()
+    const beforePiece = (offset: number) => (offset > 0 ? opened : undefined)
+    server.on('/', { body: '"ok"', chunkSize: 1, beforePiece })
     const pool = makePool()
     const { body } = await pool.request(server.url('/'))
-    return { pool, calls: [body.json()], proceed: () => {} }
+    return { pool, calls: [body.json()], proceed: open }
   },
   'its upload': async () => {
     server.on('/', { body: '"ok"' })

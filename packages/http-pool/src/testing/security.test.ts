@@ -8,7 +8,7 @@ import {
   gzipSync,
   zstdCompressSync,
 } from 'node:zlib'
-import { FaultProxy, selfSignedCertificate, UpstreamServer } from '@millrace/testkit'
+import { FaultProxy, selfSignedCertificate, UpstreamServer, VirtualClock } from '@millrace/testkit'
 import { describe, expect, test } from 'vitest'
 import { isPublicAddress } from '../index.ts'
 import { resolvesTo } from './lookup.fixture.ts'
@@ -256,14 +256,17 @@ describe('TLS', () => {
     const proxy = await FaultProxy.start({ target: secure.port })
     proxy.cutAfter(100)
     secure.on('*', { body: '"sent"' })
+    const clock = new VirtualClock()
     const pool = makePool({
       retry: { baseDelay: 1_000 },
       random: () => 1,
+      clock,
       tls: { ca: secure.certificate! },
     })
     const answer = pool.json(`https://127.0.0.1:${proxy.port}/`, { json: 1 })
     await expect.poll(() => pool.stats().retries).toBe(1)
     await proxy.heal()
+    clock.advance(1_000)
     expect(await answer).toBe('sent')
     expect(secure.requests).toHaveLength(1)
     await proxy.stop()

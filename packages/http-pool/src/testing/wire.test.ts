@@ -60,18 +60,22 @@ test.each([
   ['text/plain', {}, 'ERR_MILLRACE_HTTP_BODY_TIMEOUT'],
 ])('a minute of silence in %s with %j: %s', async (type, options, outcome) => {
   const clock = new VirtualClock()
+  const silence = Promise.withResolvers<void>()
   server.on('/', {
     headers: { 'content-type': type },
     body: 'data: 1\n\ndata: 2\n\n',
     chunkSize: 9,
-    chunkDelay: 100,
+    beforePiece: offset => (offset > 0 ? silence.promise : undefined),
   })
   const { body } = await makePool({ clock }).request(server.url('/'), options)
-  await clock.advance(60_000)
-  const ended = body.text().then(
-    () => 'ended',
-    error => error.code,
-  )
+  const parts = body[Symbol.asyncIterator]()
+  expect(String((await parts.next()).value)).toBe('data: 1\n\n')
+  clock.advance(60_000)
+  silence.resolve()
+  const ended = (async () => {
+    while ((await parts.next()).done !== true);
+    return 'ended'
+  })().catch(error => error.code)
   expect(await ended).toBe(outcome)
 })
 

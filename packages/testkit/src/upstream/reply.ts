@@ -30,6 +30,8 @@ export interface Reply {
   readonly chunkSize?: number
   /** Time before each piece of the body, in ms; default 0. */
   readonly chunkDelay?: number
+  /** Awaited before each piece of the body, of whose offset it is told: what lets a test say when the next one goes out. */
+  readonly beforePiece?: (offset: number) => unknown
   /** Resets the connection after this many bytes of the body; 0 resets it after the headers. */
   readonly resetAfter?: number
   /** Resets the connection (`reset`), or never answers (`hang`), instead of sending anything. */

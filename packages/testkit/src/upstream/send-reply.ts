@@ -8,7 +8,7 @@ export async function sendReply(
   request: UpstreamRequest,
   response: ServerResponse,
 ): Promise<void> {
-  const { latency = 0, chunkDelay = 0, resetAfter, fault } = reply
+  const { latency = 0, chunkDelay = 0, beforePiece, resetAfter, fault } = reply
   if (latency > 0) await sleep(latency)
   if (fault === 'hang' || response.destroyed) return
   if (fault === 'reset') return reset(response)
@@ -30,6 +30,7 @@ export async function sendReply(
   const size = reply.chunkSize ?? Math.max(1, body.length)
   const end = resetAfter === undefined ? body.length : Math.min(resetAfter, body.length)
   for (let offset = 0; offset < end; offset += size) {
+    await beforePiece?.(offset)
     if (chunkDelay > 0) await sleep(chunkDelay)
     if (response.destroyed) return
     const piece = body.subarray(offset, Math.min(offset + size, end))
