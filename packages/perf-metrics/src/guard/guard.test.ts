@@ -4,16 +4,23 @@ import { Guard, type RatioRule, type Rule, type RuleStatus } from '../guard.ts'
 import { Registry } from '../index.ts'
 import { watch } from './watch.fixture.ts'
 
+/** What guards warn of from now on; the process, which other tests share, may be warned of other things. */
+function guardWarnings(): Disposable & { readonly messages: readonly string[] } {
+  const messages: string[] = []
+  const listen = ({ message, code }: Error & { code?: string }) => {
+    if (code?.startsWith('MILLRACE_GUARD_')) messages.push(message)
+  }
+  process.on('warning', listen)
+  return { messages, [Symbol.dispose]: () => void process.off('warning', listen) }
+}
+
 describe('a guard', () => {
   it('says once which metrics its rules name in vain', async () => {
-    const warnings: Error[] = []
-    const listen = (warning: Error) => warnings.push(warning)
-    process.on('warning', listen)
+    using warned = guardWarnings()
     const { run } = watch({ name: 'A', type: 'threshold', metric: 'missspelt', above: 1 })
     run(60, () => {})
     await new Promise(resolve => setImmediate(resolve))
-    process.off('warning', listen)
-    expect(warnings.map(String)).toEqual(['Warning: Rule A: there is no metric "missspelt" yet'])
+    expect(warned.messages).toEqual(['Rule A: there is no metric "missspelt" yet'])
   })
 
   it.each([
@@ -76,9 +83,7 @@ describe('a guard', () => {
   })
 
   it('judges no metric of another type, says so, and says which labels there are not', async () => {
-    const warnings: string[] = []
-    const listen = ({ message }: Error) => warnings.push(message)
-    process.on('warning', listen)
+    using warned = guardWarnings()
     const below = { below: 5, for: 0 } as const
     const cases: Rule[] = [
       { name: 'A', type: 'threshold', metric: 'level', stat: 'mean', ...below },
@@ -109,8 +114,7 @@ describe('a guard', () => {
       expect(log).toEqual([])
     }
     await new Promise(resolve => setImmediate(resolve))
-    process.off('warning', listen)
-    expect(warnings).toEqual([
+    expect(warned.messages).toEqual([
       'Rule A: the metric "level" is a gauge, and it wants a histogram',
       'Rule B: the metric "level" is a gauge, and it wants a counter or histogram',
       'Rule C: the metric "calls_total" is a counter, and it wants a histogram',
@@ -157,9 +161,7 @@ describe('a guard', () => {
   })
 
   it('bears whatever a callback throws', async () => {
-    const warnings: Error[] = []
-    const listen = (warning: Error) => warnings.push(warning)
-    process.on('warning', listen)
+    using warned = guardWarnings()
     const metrics = new Registry({ clock: new VirtualClock() })
     metrics.gauge('g').set(5)
     const thrown: unknown[] = [Object.create(null), Symbol('s'), undefined, { toString: null }]
@@ -173,8 +175,7 @@ describe('a guard', () => {
       expect(guard.stats().trips).toBe(1)
     }
     await new Promise(resolve => setImmediate(resolve))
-    process.off('warning', listen)
-    expect(warnings).toHaveLength(thrown.length)
+    expect(warned.messages).toHaveLength(thrown.length)
   })
 
   it('reports what a callback throws and goes on', async () => {

@@ -1,5 +1,11 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import {
+  type ClientRequest,
+  createServer,
+  type IncomingMessage,
+  type ServerResponse,
+} from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
 import { VirtualClock } from '@millrace/testkit'
@@ -27,6 +33,19 @@ async function collector(
     server.closeAllConnections()
   })
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1/metrics`
+}
+
+/** Resolves when a request of this process to `url` has the head of its answer. */
+function statusRead(url: string): Promise<void> {
+  return new Promise(resolve => {
+    const onAnswer = (message: unknown): void => {
+      const { host, path } = (message as { request: ClientRequest }).request
+      if (!url.endsWith(path) || !url.includes(`//${host}:`)) return
+      unsubscribe('http.client.response.finish', onAnswer)
+      resolve()
+    }
+    subscribe('http.client.response.finish', onAnswer)
+  })
 }
 
 function counted(clock?: VirtualClock): Registry {
@@ -58,9 +77,13 @@ describe('delivery', () => {
           more()
         }
       })
-      const timeout = kind === 'late' ? 5000 : 30_000
-      const exporter = new OtlpMetricExporter(counted(), { url, timeout })
-      await exporter.export()
+      const clock = new VirtualClock(0)
+      const exporter = new OtlpMetricExporter(counted(clock), { url, timeout: 5000 })
+      const read = statusRead(url)
+      const exported = exporter.export()
+      await read
+      if (kind === 'late') clock.advance(5000)
+      await exported
       expect(exporter.stats()).toMatchObject({ exports: 1, failures: 0, retries: 0 })
       for (const close of closing.splice(0)) close()
       await exporter.close()
@@ -166,8 +189,14 @@ describe('delivery', () => {
     vi.stubEnv('OTEL_METRIC_EXPORT_TIMEOUT', '')
     vi.stubEnv('OTEL_EXPORTER_OTLP_METRICS_ENDPOINT', 'secret')
     vi.stubEnv('OTEL_EXPORTER_OTLP_ENDPOINT', await collector((_, res) => res.end()))
+    // Modules of its own, as what other files of this process were warned of is not warned of again.
+    vi.resetModules()
+    const { Registry: FreshRegistry } = await import('../index.ts')
+    const { OtlpMetricExporter: FreshExporter } = await import('../otlp.ts')
     for (let i = 0; i < 2; i++) {
-      await using exporter = new OtlpMetricExporter(counted())
+      const metrics = new FreshRegistry()
+      metrics.counter('x_total').inc()
+      await using exporter = new FreshExporter(metrics)
       await exporter.export()
       expect(exporter.stats()).toMatchObject({ exports: 1 })
     }
