@@ -234,12 +234,12 @@ describe('JobScheduler', () => {
     test('leave their time between starts to those who come after them', async () => {
       const scheduler = create({ minTime: 200 })
       await scheduler.schedule(() => {})
-      expect(await giveUp(scheduler, 20)).toBe(20)
+      expect(await giveUp(scheduler, 300)).toBe(300)
       const start = performance.now()
       await scheduler.schedule(() => {})
       await scheduler.schedule(() => {})
-      // The last of the twenty would have started after four seconds.
-      expect(performance.now() - start).toBeLessThan(2_000)
+      // The last of them would have started after a minute.
+      expect(performance.now() - start).toBeLessThan(30_000)
     })
 
     test('hand their start to the next of their kind, in order', async () => {

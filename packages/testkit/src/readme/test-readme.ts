@@ -15,6 +15,8 @@ export interface ReadmeOptions {
   readonly env?: Record<string, string> | (() => Record<string, string>)
   /** The package as which the blocks resolve imports. Default: the folder of the README. */
   readonly package?: URL
+  /** What runs in the place of a block, such as one that waits for longer than a machine stands still. Default: the block as it is */
+  readonly runnable?: (code: string) => string
 }
 
 /**
@@ -28,7 +30,7 @@ export interface ReadmeOptions {
  */
 export function testReadme(
   readme: URL | string,
-  { env = {}, package: owner }: ReadmeOptions = {},
+  { env = {}, package: owner, runnable = code => code }: ReadmeOptions = {},
 ): void {
   const path = typeof readme === 'string' ? readme : fileURLToPath(readme)
   const folder = join(owner === undefined ? dirname(path) : fileURLToPath(owner), '.readme')
@@ -59,7 +61,7 @@ export function testReadme(
         const extra = typeof env === 'function' ? env() : env
         const { FORCE_COLOR: _, ...present } = process.env
         const own = { NO_COLOR: '1', TMPDIR: temporary }
-        const result = await runBlock(code, file, { ...present, ...own, ...extra })
+        const result = await runBlock(runnable(code), file, { ...present, ...own, ...extra })
         expect(result.exit, result.stderr).toBe(0)
         if (output === undefined || printsAs(result.stdout, output)) return
         expect(result.stdout.trimEnd()).toBe(output)
