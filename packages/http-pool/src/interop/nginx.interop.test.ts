@@ -134,7 +134,7 @@ describe('nginx', () => {
   })
 
   test('limits with 429 and Retry-After: all calls succeed in the end', async () => {
-    const client = makePool({ retry: { maxAttempts: 8, baseDelay: 200 } })
+    const client = makePool({ retry: { maxAttempts: 100, baseDelay: 200, budgetFloor: 1e6 } })
     const call = () => client.json(`${plain}/limited`)
     // On a busy machine they may come so far apart that all are let through.
     while (client.stats().retries === 0) {
@@ -182,7 +182,13 @@ describe('nginx', () => {
   test('restarts under load: retries bridge the gap', async () => {
     const client = makePool({
       connectionsPerHost: 8,
-      retry: { maxAttempts: 20, baseDelay: 50, maxDelay: 500, budgetFloor: 1_000, hostTokens: 1e6 },
+      retry: {
+        maxAttempts: 1_000,
+        baseDelay: 50,
+        maxDelay: 500,
+        budgetFloor: 1e6,
+        hostTokens: 1e6,
+      },
     })
     const load = new Load(8, () => client.json(`${plain}/item`))
     await load.goesOn(100)

@@ -137,7 +137,7 @@ describeRedis('a Sentinel set', () => {
       }),
     )
     await connection.set('key', 'value')
-    await connection.wait(1, 1_000)
+    expect(await connection.wait(1, 60_000)).toBe(1)
     await set.killPrimary()
     await eventually(async () => (await connection.get('key').catch(() => null)) === 'value')
     expect(connection.stream.remotePort).toBe(set.replica.port)
