@@ -98,7 +98,8 @@ export class Evaluator {
       try {
         if (asker.caller !== undefined) assertNoCycle(asker.caller, flight)
         this.#begin(flight)
-        await flight.landed
+        const { held } = await flight.landed
+        if (held !== undefined) return held.value
       } finally {
         waiter.leave()
         asker.waiters.delete(waiter)
@@ -111,7 +112,8 @@ export class Evaluator {
     for (;;) {
       const outcome = this.ready(node, asker.revision)
       if (outcome !== undefined) return outcome
-      await this.#wait(asker, this.#flight(node, asker.revision))
+      const landed = await this.#wait(asker, this.#flight(node, asker.revision))
+      if (landed.held !== undefined) return landed
     }
   }
 
