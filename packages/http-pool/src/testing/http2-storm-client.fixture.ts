@@ -8,7 +8,7 @@ import { HttpPool } from '../index.ts'
 import { LoopTurns } from './loop-turns.fixture.ts'
 
 // Run as a process of its own, which nothing may end: many callers of one HTTP/2 server that does what it likes.
-// Arguments: seconds, callers, and whose client it is. Prints what went wrong so far, as JSON, ten times a second and at the end.
+// Arguments: seconds, callers, whose client it is, and how many answers there have to be, however long they take. Prints what went wrong so far, as JSON, ten times a second and at the end.
 
 export interface StormResult {
   /** Seconds since the start. */
@@ -45,6 +45,7 @@ interface StormClient {
 
 const [seconds = 3, callers = 200] = process.argv.slice(2, 4).map(Number)
 const name = process.argv[4] ?? 'pool'
+const leastAnswers = Number(process.argv[5] ?? 0)
 const totalTimeout = 1_000
 const headersTimeout = 500
 const bodyTimeout = 400
@@ -184,7 +185,7 @@ async function call(): Promise<void> {
 }
 
 async function caller(end: number): Promise<void> {
-  while (performance.now() < end) {
+  while (performance.now() < end || result.answered < leastAnswers) {
     await call()
     if (Math.random() < 0.2) await pause(Math.random() * 20)
   }

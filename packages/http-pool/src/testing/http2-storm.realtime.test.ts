@@ -9,13 +9,16 @@ const script = fileURLToPath(new URL('http2-storm-client.fixture.ts', import.met
 
 // A process that spins in native code cannot be ended from within, so it is one of its own.
 test('an HTTP/2 server that goes away, resets and stalls fails no call of another, and ends no process', async () => {
-  const args = ['--no-warnings', '--conditions=millrace-source', script, String(runs(3)), '60']
+  const node = ['--no-warnings', '--conditions=millrace-source']
+  // Answers make it a storm, of which a server that stands still gives none.
+  const args = [...node, script, `${runs(3)}`, '60', 'pool', `${runs(500)}`]
   const { stdout } = await promisify(execFile)(process.execPath, args, {
     timeout: 60_000 + 2_000 * runs(3),
     killSignal: 'SIGKILL',
   })
   const last: StormResult = JSON.parse(stdout.trim().split('\n').at(-1)!)
-  const { calls, answered, seconds: _seconds, latest: _latest, lag: _lag, ...faults } = last
+  const { calls: _calls, seconds: _seconds, latest: _latest, lag: _lag, ...rest } = last
+  const { answered, ...faults } = rest
   expect(faults).toEqual({
     foreign: 0,
     uncaught: 0,
@@ -25,5 +28,5 @@ test('an HTTP/2 server that goes away, resets and stalls fails no call of anothe
     left: 0,
     samples: [],
   })
-  expect(answered).toBeGreaterThan(calls / 10)
+  expect(answered).toBeGreaterThanOrEqual(runs(500))
 })
