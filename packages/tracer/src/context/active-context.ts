@@ -27,11 +27,6 @@ export class ActiveContext {
     this.suppressed = suppressed
   }
 
-  /** Whether nothing was ever made active here. */
-  get isRoot(): boolean {
-    return this === ROOT
-  }
-
   /** The same context with another span. */
   withSpan(span: TracerSpan | null): ActiveContext {
     return new ActiveContext(span, this.baggage, this.foreign, this.suppressed)
@@ -50,13 +45,39 @@ function newStorage(): AsyncLocalStorage<ActiveContext> {
 /** What is active outside every `run`. */
 const ROOT = new ActiveContext(null, null)
 
-export function activeContext(): ActiveContext {
+/** Keeps what is active for somebody else's store as it is for ours, and the other way round. */
+export interface ContextBridge {
+  /** What is active, where `own` is what the tracer itself made active last. */
+  active(own: ActiveContext): ActiveContext
+  /** Runs `fn` with `context` in both stores. */
+  run<T>(context: ActiveContext, fn: () => T): T
+}
+
+/** None, unless another asynchronous store tells what is active as well. */
+let bridge: ContextBridge | null = null
+
+export function setBridge(next: ContextBridge | null): void {
+  bridge = next
+}
+
+/** What the tracer's own store holds, whatever else is active. */
+export function ownContext(): ActiveContext {
   return storage.getStore() ?? ROOT
+}
+
+/** Runs `fn` with `context` in the tracer's own store alone. */
+export function runInOwn<T>(context: ActiveContext, fn: () => T): T {
+  return storage.run(context, fn)
+}
+
+export function activeContext(): ActiveContext {
+  const own = storage.getStore() ?? ROOT
+  return bridge === null ? own : bridge.active(own)
 }
 
 /** Runs `fn` with `context`, in it and in everything asynchronous that it starts. Benchmark case: "active span". */
 export function runWith<T>(context: ActiveContext, fn: () => T): T {
-  return storage.run(context, fn)
+  return bridge === null ? storage.run(context, fn) : bridge.run(context, fn)
 }
 
 /** Makes `context` active for the rest of this asynchronous flow. */
@@ -78,11 +99,12 @@ const EXPORTING = new ActiveContext(null, null, null, true)
 
 /** Runs what an exporter does: with tracing off, as each of its calls would make the next span, and apart from the flow that called. */
 export function runExporting<T>(fn: () => T): T {
-  return storage.run(EXPORTING, fn)
+  return runWith(EXPORTING, fn)
 }
 
 /** As {@link runExporting}, for what is synchronous: two stores instead of a new asynchronous context. Benchmark case: "wrapped function". */
 export function runUntraced<T>(fn: () => T): T {
+  if (bridge !== null) return runExporting(fn)
   const context = activeContext()
   const { span, suppressed } = context
   context.span = null
@@ -98,5 +120,5 @@ export function runUntraced<T>(fn: () => T): T {
 /** Runs `fn` with tracing off. */
 export function suppressTracing<T>(fn: () => T): T {
   const { span, baggage, foreign } = activeContext()
-  return storage.run(new ActiveContext(span, baggage, foreign, true), fn)
+  return runWith(new ActiveContext(span, baggage, foreign, true), fn)
 }

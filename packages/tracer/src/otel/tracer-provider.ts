@@ -7,18 +7,18 @@ import {
   type Context,
   context as contextApi,
   propagation,
-  ROOT_CONTEXT,
   type TracerProvider,
   trace,
 } from '@opentelemetry/api'
-import { type ActiveContext, activeContext } from '../context/active-context.ts'
+import { activeContext } from '../context/active-context.ts'
 import type { Scope } from '../span/api/span.ts'
 import { asTracerSpan } from '../span/idle/as-tracer-span.ts'
 import { nameText } from '../span/inputs.ts'
 import type { TracerSpan } from '../span/tracer-span.ts'
 import type { ScopedTracer } from '../tracer/scoped-tracer.ts'
 import type { Tracer } from '../tracer/tracer.ts'
-import { isInCharge, MillraceContextManager, runInBoth } from './context-manager.ts'
+import { apiContext, findCharge, followApi, runInBoth } from './context-bridge.ts'
+import { MillraceContextManager } from './context-manager.ts'
 import { SPAN_KEY, SUPPRESS_KEY, valueIn, withSpan } from './fast-context.ts'
 import { MillracePropagator } from './propagator.ts'
 
@@ -33,6 +33,7 @@ export class MillraceTracerProvider implements TracerProvider {
   /** @throws InvalidOptionError unless it is given a tracer */
   constructor(tracer: Tracer) {
     this.#tracer = checkMethods('tracer', tracer, 'a Tracer', ['scoped', 'flush', 'close'])
+    followApi()
   }
 
   getTracer(name: string, version?: string, options?: ApiTracerOptions): ApiTracer {
@@ -51,9 +52,11 @@ export class MillraceTracerProvider implements TracerProvider {
    * has registered its provider or its context manager. A propagator that was registered before stays.
    */
   register(): boolean {
-    if (!contextApi.setGlobalContextManager(new MillraceContextManager())) return false
+    // One of ours serves all tracers: it stays where only the provider was disabled.
+    const served = findCharge()
+    if (!served && !contextApi.setGlobalContextManager(new MillraceContextManager())) return false
     if (!trace.setGlobalTracerProvider(this)) {
-      contextApi.disable()
+      if (!served) contextApi.disable()
       return false
     }
     propagation.setGlobalPropagator(new MillracePropagator(this.#tracer.propagation))
@@ -101,31 +104,20 @@ class ApiScopedTracer implements ApiTracer {
     const fn = rest[Math.min(rest.length, 3) - 1] as F
     const options = rest.length > 1 ? (rest[0] as ApiSpanOptions) : undefined
     const given = rest.length > 2 ? (rest[1] as Context | undefined) : undefined
-    const base = given ?? contextApi.active()
+    const base = given ?? apiContext()
     const span = this.#start(name, options, given)
     return runInBoth(withSpan(base, span), () => fn(span)) as ReturnType<F>
   }
 
   #start(name: string, options?: ApiSpanOptions, context?: Context): TracerSpan {
-    const active = activeContext()
-    // Without asking the API, which would make a context, where it would tell no more.
-    const asked = context ?? (isInCharge() && !active.isRoot ? undefined : contextApi.active())
-    const own = context === undefined || context === null ? isNewest(active, asked) : false
-    let parent = own ? active.span : asTracerSpan(valueIn(asked, SPAN_KEY))
-    const suppressed = own ? active.suppressed : valueIn(asked, SUPPRESS_KEY) === true
+    const given = context !== undefined && context !== null
+    const active = given ? undefined : activeContext()
+    let parent = active === undefined ? asTracerSpan(valueIn(context, SPAN_KEY)) : active.span
+    const suppressed = active?.suppressed ?? valueIn(context, SUPPRESS_KEY) === true
     if (asksForRoot(options)) parent = null
     if (suppressed) return this.#tracer.startUnrecorded(parent)
     return this.#tracer.startUnder(name, parent, options ?? undefined)
   }
-}
-
-/**
- * Whether nothing was made active through the API, which has `asked` active now, since `active` was: it is the same context then. Another
- * context manager may be at work behind the API.
- */
-function isNewest(active: ActiveContext, asked: Context | undefined): boolean {
-  if (active.isRoot) return false
-  return isInCharge() || asked === (active.foreign ?? ROOT_CONTEXT)
 }
 
 function asksForRoot(options: ApiSpanOptions | undefined): boolean {
