@@ -119,7 +119,7 @@ const takers: readonly [string, (value: never) => unknown, readonly unknown[]][]
 ]
 
 const SOURCE = { stats: () => ({ hits: 1 }) }
-const RATIO = { name: 'R', type: 'ratio', denominator: [{ metric: 'a' }], above: 1 } as const
+const RATIO = { name: 'R', type: 'ratio', denominator: [{ metric: 'a' }], above: 0.5 } as const
 const send = (): void => {}
 
 function exporter(options: object): OtlpMetricExporter {

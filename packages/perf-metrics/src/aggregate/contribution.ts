@@ -3,7 +3,7 @@ import type { Family } from '../instrument/family.ts'
 import type { GaugeSeries } from '../instrument/gauge.ts'
 import type { HistogramSeries } from '../instrument/histogram-series.ts'
 import type { UpDownCounterSeries } from '../instrument/up-down-counter.ts'
-import type { Aggregation } from '../metric/family-description.ts'
+import type { MetricType } from '../metric/family-description.ts'
 import { type Distribution, distributionSince, emptyDistribution } from '../store/distribution.ts'
 import { FINEST_SCHEMA } from '../store/exponential.ts'
 
@@ -23,6 +23,8 @@ export class Contribution {
   readonly #family: Family
   readonly #labelValues: readonly string[]
   #last: RemoteState
+  /** Whether there is a series here: one that counts nothing there is here from the start, too, as zero. */
+  #begun = false
 
   constructor(family: Family, labelValues: readonly string[]) {
     this.#family = family
@@ -35,27 +37,35 @@ export class Contribution {
 
   /** Brings the series here up to date with `state` there. */
   update(state: RemoteState): void {
-    const series = this.#family.resolve(this.#labelValues)
-    if (typeof state !== 'number') this.#addHistogram(series as HistogramSeries, state)
-    else if (series.type === 'gauge')
-      contributeGauge(this, series as GaugeSeries, this.#aggregate, state)
-    else {
-      // A zero would mark an idle series as busy. Both may be infinite.
-      if (state === this.#last) return
-      const change = state - (this.#last as number)
-      if (series.type === 'counter') (series as CounterSeries).absorb(change)
-      else (series as UpDownCounterSeries).inc(change)
-    }
+    const { type } = this.#family.description
+    if (typeof state !== 'number') this.#addHistogram(state)
+    else if (type === 'gauge')
+      this.#gauge().contribute(this, state, this.#family.description.aggregate)
+    // A series that stands still there must be able to expire here. Both may be infinite.
+    else if (state !== this.#last || !this.#begun) this.#count(type, state)
+    this.#begun = true
     this.#last = state
   }
 
-  get #aggregate(): Aggregation {
-    return this.#family.description.aggregate
+  #count(type: MetricType, state: number): void {
+    const series = this.#family.resolve(this.#labelValues)
+    // A zero would mark an idle series as busy.
+    if (state === this.#last) return
+    const change = state - (this.#last as number)
+    if (type === 'counter') (series as CounterSeries).absorb(change)
+    else (series as UpDownCounterSeries).inc(change)
   }
 
-  #addHistogram(series: HistogramSeries, state: RemoteHistogram): void {
+  #gauge(): GaugeSeries {
+    return this.#family.resolve(this.#labelValues) as GaugeSeries
+  }
+
+  #addHistogram(state: RemoteHistogram): void {
     const last = this.#last as RemoteHistogram
-    if (state.distribution.count === last.distribution.count) return
+    const idle = state.distribution.count === last.distribution.count
+    if (idle && this.#begun) return
+    const series = this.#family.resolve(this.#labelValues) as HistogramSeries
+    if (idle) return
     const change = distributionSince(state.distribution, last.distribution)
     const classic = Array.from(state.classic, (count, i) => count - (last.classic[i] ?? 0))
     const { min, max } = state.distribution
@@ -64,45 +74,16 @@ export class Contribution {
 
   /** The source is gone: takes back its gauge or up-down count, and lets it count from zero again. */
   retire(): void {
-    const { type } = this.#family.description
+    const { type, aggregate } = this.#family.description
     if (type === 'gauge') {
-      const series = this.#family.resolve(this.#labelValues) as GaugeSeries
-      contributeGauge(this, series, this.#aggregate, undefined)
-    } else if (type === 'updown') {
+      const gauge = this.#family.peek(this.#labelValues) as GaugeSeries | undefined
+      gauge?.contribute(this, undefined, aggregate)
+      // Of a value that nobody has any more there is nothing to tell.
+      if (gauge?.isSet === false) this.#family.drop(gauge)
+    } else if (type === 'updown' && this.#last !== 0) {
       const series = this.#family.resolve(this.#labelValues) as UpDownCounterSeries
       series.inc(-(this.#last as number))
       this.#last = 0
     }
-  }
-}
-
-/** The values that the sources of each gauge contribute at the moment, in order of arrival. */
-const GAUGES = new WeakMap<GaugeSeries, Map<Contribution, number>>()
-
-function contributeGauge(
-  source: Contribution,
-  gauge: GaugeSeries,
-  aggregate: Aggregation,
-  value: number | undefined,
-): void {
-  let values = GAUGES.get(gauge)
-  if (values === undefined) GAUGES.set(gauge, (values = new Map()))
-  if (values.get(source) === value) return
-  values.delete(source)
-  if (value !== undefined) values.set(source, value)
-  gauge.set(combine([...values.values()], aggregate))
-}
-
-function combine(values: readonly number[], aggregate: Aggregation): number {
-  if (values.length === 0) return 0
-  switch (aggregate) {
-    case 'sum':
-      return values.reduce((sum, value) => sum + value, 0)
-    case 'min':
-      return Math.min(...values)
-    case 'max':
-      return Math.max(...values)
-    case 'last':
-      return values.at(-1)!
   }
 }

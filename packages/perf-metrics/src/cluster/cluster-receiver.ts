@@ -33,6 +33,8 @@ export interface ClusterReceiverStats {
 export class ClusterReceiver {
   readonly #conflicts = new Set<string>()
   readonly #mirror: Mirror
+  /** Those that are listened to: a second listener would count everything twice. */
+  readonly #attached = new WeakSet<MessageSource>()
   #received = 0
 
   constructor(registry: Registry) {
@@ -40,9 +42,11 @@ export class ClusterReceiver {
     this.#mirror = new Mirror(registry, this.#conflicts)
   }
 
-  /** Listens to a process: `cluster.on('fork', worker => receiver.attach(worker))`. */
+  /** Listens to a process: `cluster.on('fork', worker => receiver.attach(worker))`. Has no effect the second time. */
   attach(source: MessageSource): void {
     checkMethods('source', source, 'a child process', ['on', 'once'])
+    if (this.#attached.has(source)) return
+    this.#attached.add(source)
     const senders = new Map<number, Sender>()
     source.on('message', message => {
       if (!isDeltaMessage(message)) return

@@ -152,6 +152,18 @@ describe('child processes of several kinds', () => {
     expect(warn.mock.calls[0]![0]).toContain('Metric "mixed" is a histogram already, not a gauge')
   })
 
+  it('are counted once, however often they are attached', () => {
+    const metrics = new Registry()
+    const receiver = new ClusterReceiver(metrics)
+    const channel = new Channel()
+    for (let i = 0; i < 3; i++) receiver.attach(channel)
+    const registry = new Registry()
+    registry.counter('x_total').inc(5)
+    new ClusterSender(registry, { send: channel.send }).close()
+    expect(metrics.toPrometheus()).toContain('x_total 5\n')
+    expect(receiver.stats().received).toBe(1)
+  })
+
   it('are kept apart where one process has several', () => {
     const metrics = new Registry()
     const receiver = new ClusterReceiver(metrics)

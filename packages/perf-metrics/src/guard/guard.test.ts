@@ -96,6 +96,7 @@ describe('a guard', () => {
         numerator: { metric: 'level' },
         denominator: [{ metric: 'calls_total' }],
         ...below,
+        below: 1,
       },
       { name: 'F', type: 'leak', metric: 'calls_total', window: 60_000, growthPerHour: 0 },
       { name: 'G', type: 'regression', metric: 'level' },
@@ -177,6 +178,55 @@ describe('a guard', () => {
     await new Promise(resolve => setImmediate(resolve))
     expect(warned.messages).toHaveLength(thrown.length)
   })
+
+  it('calls back once its constructor has returned it, also for what holds from the start', async () => {
+    const metrics = new Registry({ clock: new VirtualClock() })
+    metrics.gauge('g').set(5)
+    const rule = { type: 'threshold', metric: 'g', above: 1, for: 0 } as const
+    const failures: unknown[] = []
+    const trips: string[] = []
+    const guard = new Guard(metrics, {
+      rules: [
+        { ...rule, name: 'A' },
+        { ...rule, name: 'B' },
+      ],
+      onTrip: ({ rule }) => {
+        trips.push(rule.name)
+        guard.close()
+      },
+      onError: error => failures.push(error),
+    })
+    expect(trips).toEqual([])
+    await new Promise(resolve => setImmediate(resolve))
+    expect({ trips, failures }).toEqual({ trips: ['A', 'B'], failures: [] })
+  })
+
+  const share = {
+    name: 'A',
+    type: 'ratio',
+    numerator: { metric: 'n' },
+    denominator: [{ metric: 'd' }],
+  } as const
+  it.each([
+    { above: 5 },
+    { above: 1 },
+    { above: -0.1 },
+    { below: 0 },
+    { below: 60 },
+    { below: -1 },
+  ])('refuses a ratio whose rule always holds, or never: %j', limit => {
+    expect(() => new Guard(new Registry(), { rules: [{ ...share, ...limit }] })).toThrow(
+      `Expected \`A.${Object.keys(limit)[0]}\` to be a share`,
+    )
+  })
+
+  it.each([{ above: 0 }, { above: 0.999 }, { below: 1 }, { below: 0.001 }])(
+    'takes a ratio with %j',
+    limit => {
+      using guard = new Guard(new Registry(), { rules: [{ ...share, ...limit }] })
+      expect(guard.stats().rules).toBe(1)
+    },
+  )
 
   it('reports what a callback throws and goes on', async () => {
     const clock = new VirtualClock(1_000_000)

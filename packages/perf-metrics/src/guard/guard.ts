@@ -259,7 +259,9 @@ export class Guard {
       const onError = (): void => this.#settings.onError(error, status)
       tell(onError, undefined, listenersError => warn(listenersError, status))
     }
-    tell(callback, status, fail)
+    // The program has no guard to close before the constructor has returned it.
+    if (this.#started) tell(callback, status, fail)
+    else queueMicrotask(() => tell(callback, status, fail))
   }
 
   /** All rules as of the last evaluation. */

@@ -57,7 +57,7 @@ export interface ThresholdRule extends RuleBase, RuleLimits, Selector {
   readonly window?: 60_000 | 300_000 | 900_000 | undefined
 }
 
-/** A share leaves its limits: errors among requests, hits among look-ups. */
+/** A share leaves its limits, which are from 0 to 1: errors among requests, hits among look-ups. */
 export interface RatioRule extends RuleBase, RuleLimits {
   readonly type: 'ratio'
   readonly numerator: Selector
@@ -254,6 +254,7 @@ function validateRule(option: string, rule: Rule): void {
   checkOneOf(at('type'), rule.type, Object.keys(FIELDS))
   resolveOptions(rule.name, rule, FIELDS[rule.type] as Fields<Rule>)
   if (rule.type === 'threshold' || rule.type === 'ratio') checkLimits(at, rule)
+  if (rule.type === 'ratio') checkShare(at, rule)
   if (rule.type === 'burn-rate') checkWindows(at('windows'), rule)
   if (rule.type === 'regression' && rule.baseline !== undefined) {
     checkRange(at('baseline'), rule.baseline, 4 * (rule.window ?? 300_000), DAY)
@@ -289,6 +290,16 @@ function checkLimits(at: (field: string) => string, { above, below }: RuleLimits
   const [field, limit] = above === undefined ? ['below', below] : ['above', above]
   if (!Number.isFinite(limit)) {
     throw new InvalidOptionError(at(field!), 'a finite number', limit)
+  }
+}
+
+/** A share from 0 to 1, as 5 % is 0.05: beyond that a rule would always hold, or never. */
+function checkShare(at: (field: string) => string, { above, below }: RuleLimits): void {
+  if (above !== undefined && !(above >= 0 && above < 1)) {
+    throw new InvalidOptionError(at('above'), 'a share from 0 to below 1', above)
+  }
+  if (below !== undefined && !(below > 0 && below <= 1)) {
+    throw new InvalidOptionError(at('below'), 'a share above 0, up to 1', below)
   }
 }
 

@@ -115,6 +115,11 @@ export class Family<S extends Series = Series> {
     return true
   }
 
+  /** As {@link expire}, where cells can be taken back. */
+  drop(series: S): void {
+    if (this.#factory.reclaims) this.expire(series)
+  }
+
   /** The series of these label values, if there is one. */
   peek(values: readonly string[]): S | undefined {
     if (values.length > 0) return this.#index.get(values)

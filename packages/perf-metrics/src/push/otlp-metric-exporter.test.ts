@@ -113,14 +113,29 @@ describe('the exporter', () => {
       const counter = metrics.counter('x_total', { labels: ['user'] })
       const histogram = metrics.histogram('h', { labels: ['user'] })
       counter.inc({ user: 'early' }, 2)
-      // A collector runs after the time of the reading was taken, as others do between two slices of a long one.
+      let collected = false
       metrics.addCollector(() => {
-        clock.advance(1)
-        counter.inc({ user: 'late' }, 3)
-        histogram.observe({ user: 'late' }, 3)
+        collected = true
       })
+      // What is counted between two slices of a long export, which looks at its clock for them once metrics are collected.
+      const counting = {
+        now() {
+          if (collected) {
+            collected = false
+            clock.advance(1)
+            counter.inc({ user: 'late' }, 3)
+            histogram.observe({ user: 'late' }, 3)
+          }
+          return clock.now()
+        },
+        setTimer: (callback: () => void, delay: number) => clock.setTimer(callback, delay),
+      }
       const { url, received } = await collector()
-      await using exporter = new OtlpMetricExporter(metrics, { url, clock, temporality })
+      await using exporter = new OtlpMetricExporter(metrics, {
+        url,
+        clock: counting,
+        temporality,
+      })
       await exporter.export()
       expect(exporter.stats().pointsSent).toBe(1)
       clock.advance(1000)

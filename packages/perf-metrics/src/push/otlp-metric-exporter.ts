@@ -183,8 +183,10 @@ export class OtlpMetricExporter {
   /** @param due when the export must be over, by the exporter's clock */
   async #send(signal: AbortSignal, due: number): Promise<void> {
     const { temporality, histograms, resource } = this.#options
+    const families = this.#registry.collect()
+    // Not before: a reading leaves out what begins after its moment, as do the first series of workers and of what is observed.
     const moment = this.#registry.timeline.moment()
-    const reading = this.#reader.read(this.#registry.collect(), moment)
+    const reading = this.#reader.read(families, moment)
     const context = { time: moment.date, temporality, histograms, resource }
     const json = this.#encoding === 'json'
     const out = json ? new ByteWriter() : new ProtoWriter()

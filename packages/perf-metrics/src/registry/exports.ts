@@ -83,9 +83,11 @@ export class Exports {
     const { histograms = 'exponential', resource = {} } = checkOptions('', options, OTLP)
     checkOneOf('histograms', histograms, ['exponential', 'explicit'])
     checkResource(resource)
-    const moment = this.#source.timeline.moment()
     const reader = new MetricDataReader('cumulative', histograms)
-    const { metrics } = reader.read(this.#source.collect(), moment)
+    const families = this.#source.collect()
+    // Not before: a reading leaves out what begins after its moment, as do series that collectors make.
+    const moment = this.#source.timeline.moment()
+    const { metrics } = reader.read(families, moment)
     const time = moment.date
     return { metrics, context: { time, temporality: 'cumulative', histograms, resource } }
   }

@@ -34,6 +34,16 @@ describe('quantiles', () => {
     }
   })
 
+  it.each([
+    [Number.MAX_VALUE, Number.MAX_VALUE, 1],
+    [1e-30, 1, 1e300],
+    [5, 5.001, 5.002],
+  ])('of 0 and 1 are the least and the largest value, however far apart: %j', (...seen) => {
+    const histogram = new Registry().histogram('h', { maxBuckets: 80 })
+    for (const value of seen) histogram.observe(value)
+    expect([0, 1].map(q => histogram.quantile(q))).toEqual([Math.min(...seen), Math.max(...seen)])
+  })
+
   it('of nothing are not a number', () => {
     expect(new Registry().histogram('h').quantile(0.5)).toBeNaN()
   })

@@ -40,6 +40,9 @@ export function quantile(d: Distribution, q: number): number {
   if (d.count === 0 || !(q >= 0 && q <= 1)) return NaN
   // Rank of the nearest-rank definition: the smallest value with at least q of all at or below it.
   const rank = Math.max(1, Math.ceil(q * d.count))
+  // These two are known to the last digit, however coarse the buckets are.
+  if (rank === d.count && !Number.isNaN(d.max)) return d.max
+  if (rank === 1 && !Number.isNaN(d.min)) return d.min
   let seen = d.zeros
   if (seen >= rank) return clamp(0, d)
   for (let i = 0; i < d.counts.length; i++) {

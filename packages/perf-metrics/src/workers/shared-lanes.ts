@@ -11,7 +11,7 @@ import { Contribution, type RemoteState } from '../aggregate/contribution.ts'
 import { Mirror } from '../aggregate/mirror.ts'
 import { wasSet } from '../instrument/gauge.ts'
 import { readHistogramCells } from '../instrument/histogram-series.ts'
-import type { Registration } from '../registry/registration.ts'
+import { type Registration, registration } from '../registry/registration.ts'
 import type { Registry } from '../registry/registry.ts'
 import { type DirectoryRecord, readRecords } from './directory.ts'
 import {
@@ -28,7 +28,7 @@ export interface SharedLanesOptions {
   /** Most worker threads at a time, 1 to 1,024. */
   readonly threads: number
   /**
-   * Bytes per thread, 65,536 or more. A counter takes 8 and its description some 200; a histogram 5,300, twice that once its
+   * Bytes per thread, 65,536 to 1,073,741,824. A counter takes 8 and its description some 200; a histogram 5,300, twice that once its
    * values span more than six decades. Series
    * without room are counted in `stats().unshared`. Default: 1 MiB
    */
@@ -59,11 +59,14 @@ export class SharedLanes {
   readonly buffer: SharedArrayBuffer
   readonly #lanes: readonly Lane[]
   readonly #conflicts = new Set<string>()
+  /** What each registry has been told so far, which it must not be told again. */
+  readonly #aggregations = new WeakMap<Registry, Aggregation>()
+  readonly #watched = new WeakSet<Worker>()
 
   constructor(options: SharedLanesOptions) {
     const { threads, bytesPerThread = 2 ** 20 } = checkOptions('', options, OPTIONS)
     checkInteger('threads', threads, 1, 1024)
-    checkInteger('bytesPerThread', bytesPerThread, 65_536)
+    checkInteger('bytesPerThread', bytesPerThread, 65_536, 2 ** 30)
     const directoryBytes = Math.floor(bytesPerThread / 4)
     const cells = Math.floor((bytesPerThread - directoryBytes) / 8)
     this.buffer = createLaneMemory(threads, cells, directoryBytes)
@@ -72,20 +75,33 @@ export class SharedLanes {
 
   /**
    * Adds what the threads count to `registry`, before each of its exports. A metric that a thread defines with another type, other
-   * labels or buckets than the registry is left out, with a process warning.
+   * labels or buckets than the registry is left out, with a process warning. Called again for the same registry it adds nothing twice,
+   * and takes up again what was closed.
    */
   aggregateInto(registry: Registry): Registration {
     checkMethods('registry', registry, 'a Registry', ['addCollector', 'mirror'])
-    const mirror = new Mirror(registry, this.#conflicts)
-    const readers = this.#lanes.map(lane => new LaneReader(lane, mirror))
-    return registry.addCollector(() => {
+    let aggregation = this.#aggregations.get(registry)
+    if (aggregation === undefined) {
+      const mirror = new Mirror(registry, this.#conflicts)
+      const readers = this.#lanes.map(lane => new LaneReader(lane, mirror))
+      this.#aggregations.set(registry, (aggregation = { readers, open: undefined }))
+    }
+    const { readers } = aggregation
+    aggregation.open ??= registry.addCollector(() => {
       for (const reader of readers) reader.read()
+    })
+    const { open } = aggregation
+    return registration(() => {
+      open.close()
+      if (aggregation.open === open) aggregation.open = undefined
     })
   }
 
   /** Frees the lane of `worker` for another thread once it has exited, however it did. */
   watch(worker: Worker): void {
     const id = checkMethods('worker', worker, 'a Worker', ['once']).threadId
+    if (this.#watched.has(worker)) return
+    this.#watched.add(worker)
     worker.once('exit', () => {
       for (const lane of this.#lanes) release(lane, id)
     })
@@ -99,6 +115,12 @@ export class SharedLanes {
       conflicts: this.#conflicts.size,
     }
   }
+}
+
+interface Aggregation {
+  readonly readers: readonly LaneReader[]
+  /** While it is not closed. */
+  open: Registration | undefined
 }
 
 function isLive({ state }: Lane): boolean {

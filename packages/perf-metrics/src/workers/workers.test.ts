@@ -59,6 +59,49 @@ describe('worker threads', () => {
     expect(lanes.stats()).toEqual({ lanes: 1, live: 0, unshared: 0, conflicts: 0 })
   })
 
+  it('are counted once, however often their lanes are aggregated, closed and aggregated again', () => {
+    const metrics = new Registry()
+    const lanes = new SharedLanes({ threads: 1 })
+    const local = new Registry({ store: claimLane(lanes.buffer) })
+    const counter = local.counter('x_total')
+    const seen = () => metrics.toPrometheus().match(/^x_total \d+$/m)?.[0]
+    const first = lanes.aggregateInto(metrics)
+    const second = lanes.aggregateInto(metrics)
+    counter.inc(2)
+    expect(seen()).toBe('x_total 2')
+    first.close()
+    second.close()
+    counter.inc(3)
+    expect(seen()).toBe('x_total 2')
+    const third = lanes.aggregateInto(metrics)
+    expect(seen()).toBe('x_total 5')
+    // What was closed closes no other one.
+    first.close()
+    counter.inc()
+    expect(seen()).toBe('x_total 6')
+    third.close()
+  })
+
+  it('leave a gauge to those that are left, and to nobody as before it was first set', async () => {
+    const metrics = new Registry()
+    const lanes = new SharedLanes({ threads: 2 })
+    lanes.aggregateInto(metrics)
+    const peak = metrics.gauge('peak', { aggregate: 'max' })
+    const [low, high] = [await counting(lanes, 10), await counting(lanes, 30)]
+    metrics.collect()
+    expect(peak).toMatchObject({ value: 30, max: 30 })
+    peak.set(20)
+    await end(high)
+    metrics.collect()
+    expect(peak).toMatchObject({ value: 20, max: 30 })
+    await end(low)
+    metrics.collect()
+    // What was set here is not theirs to take.
+    expect(peak.value).toBe(20)
+    const busy = metrics.gauge('busy')
+    expect(busy).toMatchObject({ value: 0, min: NaN, max: NaN, lastUpdate: 0 })
+  })
+
   it('refuse a thread too many, and memory that is something else', () => {
     const lanes = new SharedLanes({ threads: 1 })
     claimLane(lanes.buffer)
@@ -66,6 +109,9 @@ describe('worker threads', () => {
       expect.objectContaining({ code: 'ERR_MILLRACE_LANES_FULL' }),
     )
     expect(() => claimLane(new SharedArrayBuffer(64))).toThrow('holds no metrics lanes')
+    expect(() => new SharedLanes({ threads: 1, bytesPerThread: 2 ** 40 })).toThrow(
+      'Expected `bytesPerThread` to be an integer from 65,536 to 1,073,741,824',
+    )
     expect(() => new SharedLanes({ threads: 0 })).toThrow('Expected `threads` to be an integer')
     expect(
       () =>
