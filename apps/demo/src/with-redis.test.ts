@@ -134,9 +134,13 @@ describe('a demo on Redis', inRealTime(), () => {
     const [, origin] = await demo.printed(/Serving on (http:\S+):/)
     const { body } = await fetch(`${origin}/events`)
     let events = ''
-    const reading = (async () => {
+    // Where the test is made anew, its demo is ended without a word.
+    const failed = (async () => {
       for await (const text of body!.pipeThrough(new TextDecoderStream())) events += text
-    })()
+    })().then(
+      () => undefined,
+      error => error,
+    )
     const told = (line: string, times: number) =>
       expect
         .poll(() => demo.stderr)
@@ -155,7 +159,7 @@ describe('a demo on Redis', inRealTime(), () => {
     const times = () => events.split('does not answer: going on without it').length
     await expect.poll(times).toBe(demo.stderr.split(gone).length)
     demo.interrupt()
-    await reading
+    expect(await failed).toBeUndefined()
     expect((await demo.outcome()).code).toBe(0)
   })
 })

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { printsAs } from '@millrace/testkit/vitest'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { patientCode } from './patient-code.fixture.ts'
 
 const execute = promisify(execFile)
 const require = createRequire(import.meta.url)
@@ -26,7 +27,7 @@ async function nestExample(): Promise<{ code: string; output: string }> {
 test('a Nest application prints what its guide shows', async () => {
   const typescript = require('typescript-5.9') as typeof import('typescript-5.9')
   const { code, output } = await nestExample()
-  const { outputText } = typescript.transpileModule(code, {
+  const { outputText } = typescript.transpileModule(patientCode(code), {
     compilerOptions: {
       target: typescript.ScriptTarget.ES2022,
       module: typescript.ModuleKind.ESNext,

@@ -31,7 +31,8 @@ async function handler(): Promise<Map<string, string>> {
   const [, shared, route] = files!.split(/^\/\/ (?:lib|app)\/.*\.ts\n/m)
   const imported = "import { shared } from '../../../lib/shared'\n"
   return new Map([
-    ['lib/shared.js', stripTypeScriptTypes(shared!)],
+    // No token comes back while the machine stands still.
+    ['lib/shared.js', stripTypeScriptTypes(shared!.replace('rate: 1,', 'rate: 0.001,'))],
     ['app/users/[id]/route.js', imported + stripTypeScriptTypes(route!)],
     ['app/layout.jsx', 'export default ({ children }) => <html><body>{children}</body></html>'],
   ])
@@ -93,5 +94,5 @@ test('a route handler is built by Next.js, served, and limited', { timeout: 400_
     return [response.status, response.headers.get('retry-after'), await response.text()]
   }
   expect(await get('1')).toEqual([200, null, '{"name":"user 1"}'])
-  expect(await get('1')).toEqual([429, '1', ''])
+  expect(await get('1')).toEqual([429, expect.stringMatching(/^(?:1000|9\d\d)$/), ''])
 })

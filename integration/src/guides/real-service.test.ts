@@ -4,22 +4,21 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { codeBlocks, testReadme } from '@millrace/testkit/vitest'
 import { expect, test } from 'vitest'
+import { patientCode } from './patient-code.fixture.ts'
 
 const guide = new URL('../../../docs/real-service.md', import.meta.url)
 
-testReadme(guide, { package: new URL('../../', import.meta.url) })
+testReadme(guide, { package: new URL('../../', import.meta.url), runnable: patientCode })
 
 /** The guide's file without its client: an upstream that answers after the signal, and no limit of time that could pass before that. */
 async function serviceUnderSignal(): Promise<string> {
   const [block] = codeBlocks(await readFile(guide, 'utf8'))
-  const [service] = block!.code.split('// A client of it.')
+  const [service] = patientCode(block!.code).split('// A client of it.')
   const changes: readonly (readonly [string, string])[] = [
     [
       `response.end('{"name":"Ada"}')`,
       `(console.log('asked'), process.once('SIGTERM', () => setTimeout(() => response.end('{"name":"Ada"}'), 300)))`,
     ],
-    ['totalTimeout: 2_000', 'totalTimeout: 60_000'],
-    ['hardTimeout: 1_000', 'hardTimeout: 60_000'],
     [
       'request.resume().on(',
       `request.on('data', data => console.log(data.includes('/users/:id') || data.includes('http.request') ? 'spans sent' : '')).on(`,

@@ -102,6 +102,8 @@ describe('the live page', () => {
     await expect.poll(calls).not.toBe(before)
     await shows(wide, '#caches', /demo_traffic_cache/)
     await shows(wide, '#removals li:nth-child(n + 4)', / [1-9]/)
+    // After so many look-ups that it can be told.
+    await wide.locator('#advice .value').waitFor({ state: 'attached', timeout: 60_000 })
     expect(await wide.locator('#advice .value').count()).toBe(1)
     // Not even when the first data came, whatever came first.
     for (const page of [wide, narrow]) {

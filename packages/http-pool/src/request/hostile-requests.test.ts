@@ -7,7 +7,7 @@ import {
 } from '../index.ts'
 import { server, useUpstream } from '../testing/upstream.fixture.ts'
 
-const makePool = useUpstream({ retry: false, totalTimeout: 5_000 })
+const makePool = useUpstream({ retry: false, totalTimeout: 60_000 })
 
 /** What a header cannot be, in a list of its values or alone. */
 const unfit: [string, () => unknown][] = [

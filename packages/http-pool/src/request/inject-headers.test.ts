@@ -37,7 +37,7 @@ async function expectCleanFailure(call: () => Promise<unknown>): Promise<void> {
   const clean = { pending: 0, queued: 0, deadlines: 0 }
   await expect.poll(() => pool.stats()).toMatchObject(clean)
   server.on('*', { body: '"next"' })
-  expect(await pool.json(server.url('/next'), { totalTimeout: 5_000 })).toBe('next')
+  expect(await pool.json(server.url('/next'), { totalTimeout: 60_000 })).toBe('next')
   await pool.close()
   expect(pool.stats()).toMatchObject({ ...clean, connections: 0 })
 }
