@@ -4,12 +4,14 @@ import { Cache } from '../cache/cache.ts'
 import { KeyHasher } from '../key/key-hasher.ts'
 import { policies } from './policies.ts'
 import type { PolicyName } from './policy.ts'
+import { seededMath } from './seeded-math.fixture.ts'
 
 /** A working set read by a skewed law while an attacker sends keys of his own; the hit rate of the honest reads at the end. */
 function hitRateUnder(
   policy: PolicyName,
   attack: (cache: Cache<string, number>, step: number) => void,
 ): number {
+  using _ = seededMath()
   const cache = new Cache<string, number>({ policy: policies[policy], maxEntries: 500 })
   const random = seededRandom(3)
   let hits = 0

@@ -4,6 +4,7 @@ import { describe, expect, test, vi } from 'vitest'
 import { Cache } from '../cache/cache.ts'
 import { SnapshotError } from '../errors.ts'
 import { policies } from '../policy/policies.ts'
+import { seededMath } from '../policy/seeded-math.fixture.ts'
 import type { CacheSnapshot } from './cache-snapshot.ts'
 import { dump } from './dump.ts'
 import { load } from './load.ts'
@@ -23,6 +24,7 @@ function replay(cache: Cache<number, number>, reads: number, seed = 1): number {
 
 describe.each(Object.entries(policies))('%s', (_name, policy) => {
   test('a restored cache holds the same and evicts as the first would', () => {
+    using _ = seededMath()
     const first = new Cache<number, number>({ policy, maxEntries: 200 })
     replay(first, 20_000)
     const second = new Cache<number, number>({ policy, maxEntries: 200 })
