@@ -32,17 +32,26 @@ const local: Record<string, () => unknown> = {
   JobGroup: () => new jobs.JobGroup(),
 }
 
-const onRedis: Record<string, (client: Redis) => unknown> = {
-  RedisTokenBucket: client => new shared.RedisTokenBucket({ client, id: 'a', rate: 1, burst: 9 }),
-  'RedisTokenBucket with leases': client =>
-    new shared.RedisTokenBucket({ client, id: 'b', rate: 1_000, leaseTtl: 1_000 }),
-  RedisKeyedLimiter: client => new shared.RedisKeyedLimiter({ client, id: 'c', rate: 1, burst: 9 }),
-  RedisSlidingWindow: client =>
-    new shared.RedisSlidingWindow({ client, id: 'd', limit: 9, window: 1_000 }),
-  RedisKeyedWindow: client =>
-    new shared.RedisKeyedWindow({ client, id: 'e', limit: 9, window: 1_000 }),
-  RedisSemaphore: client => new shared.RedisSemaphore({ client, id: 'f', permits: 9 }),
-  RedisKeyedSemaphore: client => new shared.RedisKeyedSemaphore({ client, id: 'g', permits: 9 }),
+/** A client, and how long it is waited for in ms: no machine stands still for as long. */
+interface Patient {
+  readonly client: Redis
+  readonly timeout: 60_000
+}
+
+const onRedis: Record<string, (patient: Patient) => unknown> = {
+  RedisTokenBucket: patient =>
+    new shared.RedisTokenBucket({ ...patient, id: 'a', rate: 1, burst: 9 }),
+  'RedisTokenBucket with leases': patient =>
+    new shared.RedisTokenBucket({ ...patient, id: 'b', rate: 1_000, leaseTtl: 1_000 }),
+  RedisKeyedLimiter: patient =>
+    new shared.RedisKeyedLimiter({ ...patient, id: 'c', rate: 1, burst: 9 }),
+  RedisSlidingWindow: patient =>
+    new shared.RedisSlidingWindow({ ...patient, id: 'd', limit: 9, window: 1_000 }),
+  RedisKeyedWindow: patient =>
+    new shared.RedisKeyedWindow({ ...patient, id: 'e', limit: 9, window: 1_000 }),
+  RedisSemaphore: patient => new shared.RedisSemaphore({ ...patient, id: 'f', permits: 9 }),
+  RedisKeyedSemaphore: patient =>
+    new shared.RedisKeyedSemaphore({ ...patient, id: 'g', permits: 9 }),
 }
 
 function argumentsOf(limiter: Closable, method: string): unknown[] {
@@ -122,19 +131,20 @@ describe('once it is closed, what asks for permits is told so', () => {
 })
 
 describeRedis('once it is closed on Redis, what asks for permits is told so', redis => {
-  let client: Redis
+  let patient: Patient
   beforeAll(async () => {
-    client = new Redis(redis.server.port)
+    const client = new Redis(redis.server.port)
     await client.ping()
+    patient = { client, timeout: 60_000 }
   })
-  afterAll(() => client.disconnect())
+  afterAll(() => patient.client.disconnect())
 
   test.each(Object.entries(onRedis))('%s', async (_, make) => {
-    await closesLikeAll(make(client) as Closable)
+    await closesLikeAll(make(patient) as Closable)
   })
 
   test('a permit that comes while a semaphore is being closed is left again', async () => {
-    const options = { client, id: 'closing', permits: 1 }
+    const options = { ...patient, id: 'closing', permits: 1 }
     const closing = new shared.RedisSemaphore(options)
     const other = new shared.RedisSemaphore(options)
     const permit = closing.tryAcquire()
@@ -145,7 +155,7 @@ describeRedis('once it is closed on Redis, what asks for permits is told so', re
   })
 
   test('who waits when a limiter is closed is told so', async () => {
-    const window = new shared.RedisSlidingWindow({ client, id: 'h', limit: 1, window: 60_000 })
+    const window = new shared.RedisSlidingWindow({ ...patient, id: 'h', limit: 1, window: 60_000 })
     await window.acquire()
     const waiting = expect(window.acquire()).rejects.toThrow(LimiterClosedError)
     await window.close()

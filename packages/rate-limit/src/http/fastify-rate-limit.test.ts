@@ -1,3 +1,4 @@
+import { VirtualClock } from '@millrace/testkit'
 import fastify, { type FastifyTypeProvider } from 'fastify'
 import { describe, expect, test } from 'vitest'
 import { KeyedLimiter } from '../keyed/keyed-limiter.ts'
@@ -9,7 +10,9 @@ interface BySchema extends FastifyTypeProvider {
   serializer: this['schema'] extends { example: infer T } ? T : unknown
 }
 
-const limiter = (burst: number, name = 'api') => new KeyedLimiter({ rate: 0.1, burst, name })
+/** On a clock that stands: what it announces is exact, however long a request takes. */
+const limiter = (burst: number, name = 'api') =>
+  new KeyedLimiter({ rate: 0.1, burst, name, clock: new VirtualClock() })
 
 describe('fastifyRateLimits', () => {
   test('a default for all routes, limits of single routes, and routes without one', async () => {

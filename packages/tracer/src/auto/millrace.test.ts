@@ -17,6 +17,9 @@ import { SpanKind, StatusCode } from '../span/api/span.ts'
 import { Tracer } from '../tracer/tracer.ts'
 import { type Instrumentation, instrument } from './instrument.ts'
 
+/** How long Redis is waited for, in ms: no machine stands still for as long. */
+const PATIENCE = 60_000
+
 let redis: RedisServer
 let server: Server
 let origin: string
@@ -72,8 +75,9 @@ function grantPermits(clock: VirtualClock): Disposable {
 }
 
 test('a load through all packages is one trace, each step the child of what asked for it', async () => {
-  await using store = new RedisStore<string>({ url: redis.url, prefix: 'users' })
-  const users = new TieredCache<string>({ store, ttl: 60_000 })
+  const { url } = redis
+  await using store = new RedisStore<string>({ url, prefix: 'users', timeout: PATIENCE })
+  const users = new TieredCache<string>({ store, ttl: 60_000, storeTimeout: PATIENCE })
   const clock = new VirtualClock()
   using _ = grantPermits(clock)
   const limiter = new TokenBucket({ rate: 1, burst: 1, name: 'upstream', clock })
