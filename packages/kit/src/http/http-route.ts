@@ -74,6 +74,8 @@ export class HttpRoutes {
     const route =
       find === undefined || !('url' in request) ? usualRoute(request) : safely(find, request)
     if (typeof route !== 'string' || route === '' || route.length > MAX_LENGTH) return undefined
+    // No label and no attribute can say half a character.
+    if (!route.isWellFormed()) return undefined
     if (this.#known.has(route)) return route
     if (this.#known.size >= MAX_ROUTES) return undefined
     this.#known.add(route)

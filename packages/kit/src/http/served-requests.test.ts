@@ -206,6 +206,8 @@ test('the route is found with the compatibility API, with streams, and by a func
         found.push(
           routes.of(handled, undefined),
           routes.of(handled, ({ url }) => `of ${url}`),
+          // No label can say half a character.
+          routes.of(handled, () => '/\ud800'),
         )
         events.emit('found')
       })
@@ -229,7 +231,11 @@ test('the route is found with the compatibility API, with streams, and by a func
     await next
   }
   // A stream has no request that could be given to a function.
-  expect(found).toEqual(['/compatible/:id', 'of /x/1', '/bare/:id', '/bare/:id'])
+  const bareRoute = '/bare/:id'
+  expect(found).toEqual([
+    ...['/compatible/:id', 'of /x/1', undefined],
+    ...[bareRoute, bareRoute, bareRoute],
+  ])
 })
 
 test('each watcher has each request once, also of a session that began before it, and none after its end', async () => {

@@ -51,7 +51,17 @@ const numbers: Record<string, [check: Check, right: unknown[], wrong: unknown[]]
   checkHeaders: [
     (o, v) => checkHeaders(o, v as Record<string, string>),
     [{}, { 'x-key': 'k=\t é' }, Object.create(null)],
-    [null, 'x', [], { 'a b': '' }, { '': '' }, { a: 5 }, { a: 'x\r\ny: z' }, { a: '\u0100' }],
+    [
+      null,
+      'x',
+      [],
+      { 'a b': '' },
+      { '': '' },
+      { a: 5 },
+      { a: 'x\r\ny: z' },
+      { a: '\u0100' },
+      { 'Transfer-Encoding': 'chunked' },
+    ],
   ],
   checkMethods: [
     (o, v) => checkMethods(o, v, 'a Store', ['get', 'set']),

@@ -156,7 +156,11 @@ export function checkHeaders(
     isRecord(value) &&
     Object.entries(value).every(
       ([name, text]) =>
-        HEADER_NAME.test(name) && typeof text === 'string' && HEADER_VALUE.test(text),
+        HEADER_NAME.test(name) &&
+        // Who sends the body says how it ends.
+        name.toLowerCase() !== 'transfer-encoding' &&
+        typeof text === 'string' &&
+        HEADER_VALUE.test(text),
     )
   return accept(right, option, 'an object of HTTP header names and texts', value)
 }

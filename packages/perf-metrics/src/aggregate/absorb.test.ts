@@ -91,18 +91,30 @@ describe('a series that cannot be added', () => {
   })
 })
 
-it('a collector that throws is warned of once', () => {
+it('each collector that throws is warned of once, by the name of what it is about', () => {
   const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
   onTestFinished(() => warn.mockRestore())
   const metrics = new Registry()
   metrics.addCollector(() => {
     throw new RangeError('of a secret')
   })
+  metrics.gauge('depth', {
+    collect() {
+      throw 'a secret'
+    },
+  })
+  const stats = () => {
+    throw new TypeError('of a secret')
+  }
+  metrics.observe('orders', { stats })
   metrics.collect()
   metrics.collect()
   expect(warn.mock.calls.map(call => call[0])).toEqual([
     'A collector of metrics failed: it threw RangeError',
+    'What collects "depth" failed: it threw a value of type string',
+    'What collects "orders" failed: it threw TypeError',
   ])
+  expect(metrics.toPrometheus()).toContain('millrace_metrics_collect_failures_total 9\n')
 })
 
 it.each(Object.entries(WAYS))('sums that overflow in %s stay sums', (_, connect) => {

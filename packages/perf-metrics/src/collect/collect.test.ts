@@ -397,5 +397,26 @@ describe('event servers', () => {
     registration.close()
     emitter.emit('a')
     expect(metrics.toPrometheus()).toBe(text)
+    expect(Object.hasOwn(emitter, 'emit')).toBe(false)
+  })
+
+  it('may be emitters that others measure too, whichever ends first', () => {
+    const metrics = new Registry()
+    const emitter = new EventEmitter()
+    const [first, second] = ['first', 'second'].map(prefix =>
+      new EventMetrics(metrics, { prefix }).instrument(emitter),
+    )
+    emitter.emit('a')
+    first!.close()
+    emitter.emit('a')
+    const text = metrics.toPrometheus()
+    expect(text).toContain('first_received_total{type="a"} 1\n')
+    expect(text).toContain('second_received_total{type="a"} 2\n')
+    second!.close()
+    emitter.emit('a')
+    expect(metrics.toPrometheus()).toBe(text)
+    expect(() => new EventMetrics(metrics).instrument({} as never)).toThrow(
+      'Expected `emitter` to be an EventEmitter',
+    )
   })
 })

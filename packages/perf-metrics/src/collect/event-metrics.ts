@@ -81,15 +81,18 @@ export class EventMetrics {
     else this.#processed.inc({ type })
   }
 
-  /** Measures every `emit` of an emitter: without a listener an event is unhandled. */
+  /**
+   * Measures every `emit` of an emitter: without a listener an event is unhandled. What others have put around `emit` since then outlives
+   * the end of this.
+   */
   instrument(emitter: EventEmitter): Registration {
+    checkMethods('emitter', emitter, 'an EventEmitter', ['emit'])
     const { emit } = emitter
+    const own = Object.getOwnPropertyDescriptor(emitter, 'emit')
     const measure = this.handle.bind(this)
-    emitter.emit = function measured(
-      this: EventEmitter,
-      type: string | symbol,
-      ...args: unknown[]
-    ) {
+    let ended = false
+    const measured = function (this: EventEmitter, type: string | symbol, ...args: unknown[]) {
+      if (ended) return emit.call(this, type, ...args)
       let handled = false
       measure(String(type), () => {
         handled = emit.call(this, type, ...args)
@@ -97,8 +100,12 @@ export class EventMetrics {
       })
       return handled
     }
+    emitter.emit = measured
     return registration(() => {
-      emitter.emit = emit
+      ended = true
+      if (emitter.emit !== measured) return
+      if (own === undefined) Reflect.deleteProperty(emitter, 'emit')
+      else Object.defineProperty(emitter, 'emit', own)
     })
   }
 }

@@ -1,4 +1,5 @@
 import { checkMethods, checkOptions, checkText, type OptionNames } from '@millrace/kit'
+import { InvalidOptionError } from '../errors.ts'
 import { promName } from '../guard/prometheus/promql.ts'
 import type { Family } from '../instrument/family.ts'
 import type { FamilyDescription } from '../metric/family-description.ts'
@@ -8,7 +9,7 @@ import type { Registry } from '../registry/registry.ts'
 export interface GrafanaOptions {
   /** Default: `Millrace` */
   readonly title?: string | undefined
-  /** Identifier that stays the same from one version of the dashboard to the next. Default: made from the title. */
+  /** Identifier that stays the same from one version of the dashboard to the next: up to 40 letters, digits, `_` and `-`. Default: made from the title. */
   readonly uid?: string | undefined
   /** Label matchers on every query, in PromQL: `job="shop"`. Default: the variable `$job`. */
   readonly matchers?: string | undefined
@@ -47,6 +48,9 @@ export function grafanaDashboard(metrics: Registry, options: GrafanaOptions = {}
     // No matchers at all are an empty text.
     if (value === undefined || (name === 'matchers' && value === '')) continue
     checkText(name, value)
+  }
+  if (options.uid !== undefined && !/^[\w-]{1,40}$/.test(options.uid)) {
+    throw new InvalidOptionError('uid', 'up to 40 letters, digits, _ and -', options.uid)
   }
   const { title = 'Millrace', matchers = 'job=~"$job"' } = options
   const uid =

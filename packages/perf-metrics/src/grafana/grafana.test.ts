@@ -24,6 +24,13 @@ interface Panels {
 }
 
 describe('the Grafana dashboard', () => {
+  it.each(['', 'a b', 'é', 'x'.repeat(41), '../x'])(
+    'refuses an identifier that Grafana does: %j',
+    uid => {
+      expect(() => grafanaDashboard(sample(), { uid })).toThrow('Expected `uid` to be')
+    },
+  )
+
   it('has a panel with the right queries and unit for every metric', () => {
     const { panels } = grafanaDashboard(sample(), { matchers: 'job="shop"' }) as Panels
     const of = (metric: string) => panels.find(panel => panel.description === metric)!

@@ -177,6 +177,73 @@ describe('delivery', () => {
     await expect(exporter.export()).rejects.toMatchObject({ status: 400 })
   })
 
+  it('warns once of exports that fail where nobody is told, and of callbacks that do', async () => {
+    const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+    onTestFinished(() => warn.mockRestore())
+    const url = await collector((_, res) => res.writeHead(401).end())
+    await using silent = new OtlpMetricExporter(counted(), { url })
+    await using failing = new OtlpMetricExporter(counted(), {
+      url,
+      onError: async () => {
+        throw new Error('of the callback')
+      },
+    })
+    for (const exporter of [silent, silent, failing, failing]) {
+      await expect(exporter.export()).rejects.toMatchObject({ status: 401 })
+    }
+    await new Promise(resolve => setImmediate(resolve))
+    expect(warn.mock.calls).toEqual([
+      [
+        'The collector answered 401 to the metrics: see onError of the exporter',
+        { code: 'MILLRACE_METRICS_EXPORT' },
+      ],
+      [
+        'A callback of the exporter of metrics failed: Error: of the callback',
+        { code: 'MILLRACE_METRICS_CALLBACK' },
+      ],
+    ])
+  })
+
+  it('sends as the variables say, those of metrics before those of all signals', async () => {
+    onTestFinished(() => void vi.unstubAllEnvs())
+    const seen: { headers: IncomingMessage['headers']; json: string }[] = []
+    const server = createServer(async (req, res) => {
+      const chunks: Buffer[] = []
+      for await (const chunk of req) chunks.push(chunk as Buffer)
+      seen.push({ headers: req.headers, json: Buffer.concat(chunks).toString() })
+      res.writeHead(200, { connection: 'close' }).end()
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    closing.push(() => void server.close())
+    const { port } = server.address() as AddressInfo
+    for (const [name, value] of Object.entries({
+      ENDPOINT: `http://127.0.0.1:${port}`,
+      PROTOCOL: 'http/protobuf',
+      METRICS_PROTOCOL: 'http/json',
+      COMPRESSION: 'none',
+      HEADERS: 'key=all',
+      METRICS_HEADERS: 'key=own',
+      METRICS_TEMPORALITY_PREFERENCE: 'Delta',
+      METRICS_DEFAULT_HISTOGRAM_AGGREGATION: 'explicit_bucket_histogram',
+    })) {
+      vi.stubEnv(`OTEL_EXPORTER_OTLP_${name}`, value)
+    }
+    const metrics = new Registry()
+    metrics.histogram('h').observe(1)
+    await using exporter = new OtlpMetricExporter(metrics)
+    await exporter.export()
+    expect(seen[0]!.headers).toMatchObject({ 'content-type': 'application/json', key: 'own' })
+    expect(seen[0]!.headers).not.toHaveProperty('content-encoding')
+    const [h] = JSON.parse(seen[0]!.json).resourceMetrics[0].scopeMetrics[0].metrics
+    expect(h.histogram).toMatchObject({ aggregationTemporality: 1, dataPoints: [{ count: '1' }] })
+    // What the program says goes before all of them.
+    await using given = new OtlpMetricExporter(metrics, { histograms: 'exponential', headers: {} })
+    await given.export()
+    expect(seen[1]!.headers).not.toHaveProperty('key')
+    expect(seen[1]!.json).toContain('exponentialHistogram')
+  })
+
   it('warns of variables that cannot be used, once and without their values, and goes on', async () => {
     const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
     onTestFinished(() => {
@@ -187,6 +254,9 @@ describe('delivery', () => {
     vi.stubEnv('OTEL_METRIC_EXPORT_INTERVAL', 'secret')
     vi.stubEnv('OTEL_RESOURCE_ATTRIBUTES', 'team=shop,secret')
     vi.stubEnv('OTEL_METRIC_EXPORT_TIMEOUT', '')
+    vi.stubEnv('OTEL_EXPORTER_OTLP_PROTOCOL', 'grpc')
+    vi.stubEnv('OTEL_EXPORTER_OTLP_COMPRESSION', 'secret')
+    vi.stubEnv('OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE', 'lowmemory')
     vi.stubEnv('OTEL_EXPORTER_OTLP_METRICS_ENDPOINT', 'secret')
     vi.stubEnv('OTEL_EXPORTER_OTLP_ENDPOINT', await collector((_, res) => res.end()))
     // Modules of its own, as what other files of this process were warned of is not warned of again.
@@ -204,6 +274,9 @@ describe('delivery', () => {
       'OTEL_EXPORTER_OTLP_METRICS_ENDPOINT',
       'OTEL_EXPORTER_OTLP_HEADERS',
       'OTEL_METRIC_EXPORT_INTERVAL',
+      'OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE',
+      'OTEL_EXPORTER_OTLP_PROTOCOL',
+      'OTEL_EXPORTER_OTLP_COMPRESSION',
       'OTEL_RESOURCE_ATTRIBUTES',
     ])
     expect(JSON.stringify(warn.mock.calls)).not.toContain('secret')

@@ -1,5 +1,5 @@
 import { expect, it, onTestFinished, vi } from 'vitest'
-import { headersFrom, resourceFromEnvironment } from './environment.ts'
+import { headersFrom, resourceFromEnvironment, wordFrom } from './environment.ts'
 
 it('reads attributes of the process, percent-encoded, with the name of the service above them', () => {
   const list = ' team=%C3%A4%2Cb , region = eu,,empty=,service.name=from-list,a=b=c'
@@ -33,4 +33,25 @@ it('takes no header that HTTP refuses', () => {
   expect(headersFrom({ KEYS: 'a b=1' }, 'KEYS')).toBeUndefined()
   expect(headersFrom({ KEYS: 'a=1%0D%0Ax: y' }, 'KEYS')).toBeUndefined()
   expect(headersFrom({ KEYS: ' ' }, 'KEYS')).toBeUndefined()
+})
+
+it('takes a word of a list, in either case, from the first variable that is set', () => {
+  const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+  onTestFinished(() => warn.mockRestore())
+  const words = { gzip: 1, none: 2 }
+  const read = (env: Record<string, string>) => wordFrom(env, ['OWN', 'OF_ALL'], words)
+  expect(read({})).toBeUndefined()
+  expect(read({ OF_ALL: 'none' })).toBe(2)
+  expect(read({ OWN: ' GZIP ', OF_ALL: 'none' })).toBe(1)
+  expect(read({ OWN: '', OF_ALL: 'none' })).toBe(2)
+  expect(warn).not.toHaveBeenCalled()
+  for (const word of ['zstd', 'constructor', '__proto__']) {
+    expect(read({ OWN: word, OF_ALL: 'none' })).toBeUndefined()
+  }
+  expect(warn.mock.calls).toEqual([
+    [
+      'Expected OWN to be gzip or none; using the default',
+      { code: 'MILLRACE_METRICS_ENVIRONMENT' },
+    ],
+  ])
 })

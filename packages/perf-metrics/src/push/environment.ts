@@ -23,6 +23,24 @@ export function numberFrom(env: Environment, name: string, least: number): numbe
   return refuse(name, `a finite number of at least ${least}`)
 }
 
+/**
+ * One of a few words, in either case.
+ *
+ * @param names variables, of which the first that is set counts
+ * @param words what each of them means
+ */
+export function wordFrom<T>(
+  env: Environment,
+  names: readonly string[],
+  words: Readonly<Record<string, T>>,
+): T | undefined {
+  const name = names.find(name => textOf(env, name) !== undefined)
+  if (name === undefined) return undefined
+  const word = textOf(env, name)!.toLowerCase()
+  if (Object.hasOwn(words, word)) return words[word]
+  return refuse(name, Object.keys(words).join(' or '))
+}
+
 /** Headers in pairs like `key=value,key=value`. */
 export function headersFrom(env: Environment, name: string): Record<string, string> | undefined {
   const headers = pairsFrom(env, name)

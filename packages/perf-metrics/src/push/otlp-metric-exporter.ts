@@ -9,6 +9,7 @@ import {
   setSystemTimer,
   type Timer,
   tell,
+  textOf,
 } from '@millrace/kit'
 import { assembled } from '../bytes/assembled.ts'
 import { ByteWriter } from '../bytes/byte-writer.ts'
@@ -70,6 +71,14 @@ export class OtlpMetricExporter {
     bytes: 0,
   }
   readonly #ended = new AbortController()
+  #warned = false
+  readonly #callbackFailed = (error: unknown): void => {
+    if (this.#warned) return
+    this.#warned = true
+    process.emitWarning(`A callback of the exporter of metrics failed: ${textOf(error)}`, {
+      code: 'MILLRACE_METRICS_CALLBACK',
+    })
+  }
   #closing: Promise<void> | undefined
   #timer: Timer | undefined
   /** The export under way: the specification forbids two at a time. */
@@ -119,7 +128,7 @@ export class OtlpMetricExporter {
         cause instanceof MetricsExportError
           ? cause
           : new MetricsExportError('The metrics could not be delivered', undefined, { cause })
-      tell(this.#options.onError, error)
+      tell(this.#options.onError, error, this.#callbackFailed)
       throw error
     } finally {
       timer.cancel()
@@ -202,7 +211,8 @@ export class OtlpMetricExporter {
     this.#stats.pointsSent += reading.points - rejected
     this.#stats.pointsRejected += rejected
     if (rejected === 0 && told.message === '') return
-    tell(this.#options.onPartialSuccess, { rejected, message: told.message })
+    const partial = { rejected, message: told.message }
+    tell(this.#options.onPartialSuccess, partial, this.#callbackFailed)
   }
 
   get #encoding(): 'protobuf' | 'json' {

@@ -36,7 +36,7 @@ export type Definition<O extends MetricOptions = MetricOptions> = O & Partial<La
 export class Catalog {
   readonly #context: SeriesContext
   readonly #maxSeries: number
-  readonly #onDefined: (options: MetricOptions) => void
+  readonly #onDefined: (name: string, options: MetricOptions) => void
   readonly #families = new Map<string, Family>()
   /** By every name a sample has in any format: the metric it belongs to. */
   readonly #claimed = new Map<string, string>()
@@ -48,7 +48,7 @@ export class Catalog {
   constructor(
     context: SeriesContext,
     maxSeries: number,
-    onDefined: (options: MetricOptions) => void,
+    onDefined: (name: string, options: MetricOptions) => void,
   ) {
     this.#context = context
     this.#maxSeries = maxSeries
@@ -177,7 +177,7 @@ export class Catalog {
     this.#claim(name, type)
     const family = new Family(description, factory)
     this.#families.set(name, family as unknown as Family)
-    this.#onDefined(options)
+    this.#onDefined(name, options)
     return family
   }
 

@@ -4,39 +4,66 @@ import { type Registration, registration } from './registration.ts'
 interface Collector {
   readonly collect: () => void
   readonly prefixes: readonly string[]
+  readonly failed: (error: unknown) => void
 }
 
 /** Of every name. */
 const ANY: readonly string[] = ['']
 
-/** What brings instruments up to date before an export. One that throws is counted, with a process warning the first time, and hides no other. */
+/**
+ * What brings instruments up to date before an export. One that throws is counted, with a process warning the first time that it does, and
+ * hides no other.
+ */
 export class Collectors {
   readonly #collectors = new Set<Collector>()
+  readonly #ofMetrics = new Map<string, Registration>()
   #failures = 0
-
-  readonly #failed = (error: unknown): void => {
-    if (this.#failures++ > 0) return
-    process.emitWarning(`A collector of metrics failed: ${kindOf(error)}`, {
-      code: 'MILLRACE_METRICS_COLLECTOR',
-    })
-  }
 
   /** How often a collector threw, or rejected. */
   get failures(): number {
     return this.#failures
   }
 
-  /** @param prefixes beginnings of the names of the metrics that `collect` brings up to date */
-  add(collect: () => void, prefixes: readonly string[] = ANY): Registration {
-    const collector = { collect, prefixes }
+  /**
+   * @param prefixes beginnings of the names of the metrics that `collect` brings up to date
+   * @param of what it is about, as a warning names it
+   */
+  add(
+    collect: () => void,
+    prefixes: readonly string[] = ANY,
+    of: string | undefined = undefined,
+  ): Registration {
+    let warned = false
+    const failed = (error: unknown): void => {
+      this.#failures++
+      if (warned) return
+      warned = true
+      const what =
+        of === undefined ? 'A collector of metrics' : `What collects ${JSON.stringify(of)}`
+      process.emitWarning(`${what} failed: ${kindOf(error)}`, {
+        code: 'MILLRACE_METRICS_COLLECTOR',
+      })
+    }
+    const collector = { collect, prefixes, failed }
     this.#collectors.add(collector)
     return registration(() => this.#collectors.delete(collector))
   }
 
+  /** Adds what brings the one metric `name` up to date, as long as there is that. */
+  addOf(name: string, collect: () => void): void {
+    this.#ofMetrics.set(name, this.add(collect, undefined, name))
+  }
+
+  /** The metric `name` is gone. */
+  removeOf(name: string): void {
+    this.#ofMetrics.get(name)?.close()
+    this.#ofMetrics.delete(name)
+  }
+
   /** @param metrics those to be brought up to date. Default: all */
   run(metrics?: readonly string[]): void {
-    for (const { collect, prefixes } of this.#collectors) {
-      if (metrics === undefined || feeds(prefixes, metrics)) tell(collect, undefined, this.#failed)
+    for (const { collect, prefixes, failed } of this.#collectors) {
+      if (metrics === undefined || feeds(prefixes, metrics)) tell(collect, undefined, failed)
     }
   }
 }

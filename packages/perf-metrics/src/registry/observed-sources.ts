@@ -57,7 +57,8 @@ export class ObservedSources {
     validateMetricName(name)
     const observed = { name, source, labels, targets: new Map() }
     this.#observed.add(observed)
-    const collecting = this.#collectors.add(() => this.#collect(observed, counters), [`${name}_`])
+    const collect = (): void => this.#collect(observed, counters)
+    const collecting = this.#collectors.add(collect, [`${name}_`], name)
     return registration(() => {
       collecting.close()
       this.#observed.delete(observed)

@@ -142,6 +142,19 @@ describe('an instrument with a callback', () => {
     expect(text).toContain('queue 5\n')
     expect(text).toContain('seen_total 50\n')
   })
+
+  it('is left alone once it is removed, and brought up to date by its new callback when it is back', () => {
+    const metrics = new Registry()
+    const seen: string[] = []
+    const define = (by: string) => metrics.gauge('depth', { collect: () => void seen.push(by) })
+    define('first')
+    metrics.collect()
+    expect(metrics.remove('depth')).toBe(true)
+    metrics.collect()
+    define('second')
+    metrics.collect()
+    expect(seen).toEqual(['first', 'second'])
+  })
 })
 
 describe('retention', () => {

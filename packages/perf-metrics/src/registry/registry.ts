@@ -112,8 +112,8 @@ export class Registry {
     this.#catalog = new Catalog(
       { store, coarseTime, exemplars, timeline },
       checkInteger('maxSeries', maxSeries, 1, 1_000_000),
-      ({ collect }) => {
-        if (collect !== undefined) this.#collectors.add(collect)
+      (name, { collect }) => {
+        if (collect !== undefined) this.#collectors.addOf(name, collect)
         this.#ticker.start()
       },
     )
@@ -239,8 +239,9 @@ export class Registry {
     return this.#collectors.add(collect, prefixes)
   }
 
-  /** Removes a metric with all its series. Handles to it keep working and count for nothing. */
+  /** Removes a metric with all its series and its `collect`. Handles to it keep working and count for nothing. */
   remove(name: string): boolean {
+    this.#collectors.removeOf(name)
     return this.#catalog.remove(name)
   }
 
