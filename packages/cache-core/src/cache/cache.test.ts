@@ -156,7 +156,7 @@ describe('expiry', () => {
         new Cache<string, object>({ clock, sweepInterval: 10, memoryPressure: memoryPressure() }),
       )
     const reference = create()
-    for (let pass = 0; pass < 5 && reference.deref(); pass++) {
+    for (let pass = 0; pass < 100 && reference.deref(); pass++) {
       // A reference that was just made or read is kept for the rest of its turn.
       await nextTurn()
       globalThis.gc!()

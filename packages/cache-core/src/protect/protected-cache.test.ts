@@ -151,7 +151,7 @@ const functions: Record<
   },
   'a loader of two tiers': async (protect, change) => {
     const store = new MemoryStore<User>()
-    await store.set('k', ada(), { retention: 1_000 })
+    await store.set('k', ada(), { retention: 3_600_000 })
     await store.expire('k')
     // What it holds is what it returns each time, as that of a store which keeps objects.
     const held = (await store.lookup(['k'])).entries

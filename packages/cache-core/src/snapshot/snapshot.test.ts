@@ -1,6 +1,6 @@
 import { deserialize, serialize } from 'node:v8'
 import { VirtualClock } from '@millrace/testkit'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { Cache } from '../cache/cache.ts'
 import { SnapshotError } from '../errors.ts'
 import { policies } from '../policy/policies.ts'
@@ -80,6 +80,9 @@ test('lives go on from where they were, less the time between', () => {
 })
 
 test('a stale copy is as old as it was, and serves no longer', async () => {
+  // A snapshot ages by the wall clock.
+  vi.useFakeTimers({ toFake: ['Date'], now: 1_000_000 })
+  onTestFinished(() => void vi.useRealTimers())
   const clock = new VirtualClock()
   const options = { clock, ttl: 10, staleWhileRevalidate: 50, staleIfError: 500, errorBackoff: 0 }
   const first = new Cache<string, number>(options)

@@ -73,7 +73,7 @@ describe.each(Object.entries(kinds))('the keys of a %s store', (_, open) => {
   })
 
   test('so do the entries of a cache over it', async () => {
-    await using cache = new TieredCache({ store })
+    await using cache = new TieredCache({ store, storeTimeout: 60_000 })
     await cache.setMany(Array.from({ length: COUNT }, (_, i) => [nameOf(i), i]))
     let steps = 0
     for await (const _ of cache.entries()) {

@@ -12,6 +12,9 @@ interface User {
   name: string
 }
 
+/** No time-out ends a call because the machine stood still while a file was read. */
+const patient = { storeTimeout: 60_000 }
+
 /** What two processes would open. */
 const kinds: Record<string, (folder: string) => () => Store<User>> = {
   MemoryStore: () => {
@@ -32,8 +35,8 @@ describe.each(Object.entries(kinds))('over two %s, without a bus', (_, kind) => 
     folder = await mkdtemp(join(tmpdir(), 'millrace-tiered-'))
     const open = kind(folder)
     stores = [open(), open()]
-    here = new TieredCache({ store: stores[0]!, ttl: 60_000, l1Ttl: 1 })
-    there = new TieredCache({ store: stores[1]!, ttl: 60_000 })
+    here = new TieredCache({ ...patient, store: stores[0]!, ttl: 60_000, l1Ttl: 1 })
+    there = new TieredCache({ ...patient, store: stores[1]!, ttl: 60_000 })
   })
 
   afterEach(async () => {
@@ -51,7 +54,7 @@ describe.each(Object.entries(kinds))('over two %s, without a bus', (_, kind) => 
       ['u:1', { name: 'Ada' }],
       ['u:2', { name: 'u:2' }],
     ])
-    const restarted = new TieredCache({ store: stores[0]! })
+    const restarted = new TieredCache({ ...patient, store: stores[0]! })
     expect(await restarted.get('u:2')).toEqual({ name: 'u:2' })
     expect(await restarted.get('u:3')).toBeUndefined()
   })
@@ -102,7 +105,7 @@ describe.each(Object.entries(kinds))('over two %s, without a bus', (_, kind) => 
     const writes: Promise<boolean>[] = []
     for (let round = 0; round < 50; round++) {
       writes.push(here.set('u:1', { name: `${round}` }))
-      found.push(new TieredCache({ store: stores[1]! }).get('u:1'))
+      found.push(new TieredCache({ ...patient, store: stores[1]! }).get('u:1'))
       await Promise.resolve()
     }
     await Promise.all(writes)
