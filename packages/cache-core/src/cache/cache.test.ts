@@ -74,6 +74,38 @@ describe('expiry', () => {
     expect(reads).toBe(2)
   })
 
+  test('an entry that expires before all others does so, whatever was written before and after it', () => {
+    for (const brief of [0, 1, 2]) {
+      const clock = new VirtualClock()
+      const cache = new Cache<number, number>({ clock, ttl: 100 })
+      for (let key = 0; key < 3; key++) {
+        cache.set(key, key, key === brief ? { ttl: 10 } : undefined)
+      }
+      clock.advance(9)
+      for (let key = 0; key < 3; key++) expect(cache.get(key)).toBe(key)
+      clock.advance(1)
+      for (let key = 0; key < 3; key++) expect(cache.get(key) === undefined).toBe(key === brief)
+      cache.set(brief, 7, { ttl: 20 })
+      clock.advance(20)
+      for (let key = 0; key < 3; key++) expect(cache.get(key) === undefined).toBe(key === brief)
+      clock.advance(70)
+      for (let key = 0; key < 3; key++) expect(cache.get(key)).toBeUndefined()
+    }
+  })
+
+  test('an entry expires that was set after a cache was cleared, replaced one of a longer life, or was made stale', () => {
+    const clock = new VirtualClock()
+    const cache = new Cache<string, number>({ clock, ttl: 100 })
+    cache.set('a', 1).clear()
+    cache.set('a', 1).set('b', 1)
+    expect(cache.get('a')).toBe(1)
+    cache.set('a', 2, { ttl: 5 })
+    clock.advance(5)
+    expect(cache.get('a')).toBeUndefined()
+    cache.expire('b')
+    expect(cache.get('b')).toBeUndefined()
+  })
+
   test('the turn clock stands still within a run of synchronous code and no longer', async () => {
     const cache = new Cache<string, number>({ ttl: 5, clock: turnClock })
     cache.set('a', 1)

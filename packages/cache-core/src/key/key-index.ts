@@ -21,7 +21,7 @@ export class KeyIndex<K> {
   /** Hash of the key sought last, if it is one for the table. */
   hash = 0
   readonly #longest: number
-  readonly #table = new SlotTable()
+  #table = new SlotTable()
   /** Keys that are not in the table. */
   readonly others: Map<K, number> = new Map()
 
@@ -48,8 +48,7 @@ export class KeyIndex<K> {
       this.hash = hash
       return this.#table.get(hash, key, keys)
     }
-    const slot = this.others.get(key)
-    return slot === undefined ? -1 : slot
+    return this.others.get(key) ?? -1
   }
 
   /**
@@ -70,7 +69,7 @@ export class KeyIndex<K> {
 
   /** O(n). */
   clear(): void {
-    this.#table.clear()
+    this.#table = new SlotTable()
     this.others.clear()
   }
 

@@ -52,13 +52,6 @@ export class SlotTable {
     links[(at << WORD_BITS) | NEXT] = next
   }
 
-  /** Empties the table. */
-  clear(): void {
-    this.#heads = new Int32Array(2)
-    this.#links = new Int32Array(0)
-    this.#shift = 31
-  }
-
   /** All slots, in no particular order. O(n). */
   slots(): number[] {
     const slots: number[] = []
