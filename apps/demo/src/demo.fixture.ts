@@ -18,6 +18,7 @@ const FILE_TIME_STEPS = 100
 export class DemoSandbox implements AsyncDisposable {
   readonly folder: string
   readonly #running = new Set<ChildProcess>()
+  readonly #editing = new Set<{ close(): Promise<void> }>()
   #written = 0
 
   private constructor(folder: string) {
@@ -88,12 +89,15 @@ export class DemoSandbox implements AsyncDisposable {
         await setTimeout(1_000, undefined, { signal: ended.signal }).catch(() => {})
       }
     })()
-    return {
-      async close() {
+    const editing = {
+      close: async () => {
         ended.abort()
+        this.#editing.delete(editing)
         await edits
       },
     }
+    this.#editing.add(editing)
+    return editing
   }
 
   /** Runs to the end, within this process: what a command does, without the time that Node takes to start. */
@@ -117,6 +121,7 @@ export class DemoSandbox implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    for (const editing of this.#editing) await editing.close()
     for (const child of this.#running) {
       child.kill('SIGKILL')
       await once(child, 'exit')

@@ -4,6 +4,7 @@ import { chmod, open, readdir, rm, utimes, writeFile } from 'node:fs/promises'
 import { createServer, get } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { inRealTime } from '@millrace/testkit/vitest'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { DemoSandbox, descendants, isRunning } from './demo.fixture.ts'
 import { EmbeddedRegistry } from './registry/embedded-registry.ts'
@@ -363,7 +364,7 @@ describe('bad input', () => {
   })
 })
 
-describe('a fleet', () => {
+describe('a fleet', inRealTime(), () => {
   test('of three processes on one Redis server sees what one of them invalidates, and an edit in all', async () => {
     const fleet = sandbox.start(['app', '--fleet', '--port', '0'])
     await fleet.printed(/^An invalidation in member 1 reached 2 others within \d+ (?:ms|s)$/m)

@@ -63,12 +63,15 @@ describe('a demo on Redis', inRealTime(), () => {
     ])
     registry.close()
     expect(code).toBe(0)
-    expect(stderr).toMatch(/^The cache of packages failed \d+ times: asked the registry instead$/m)
+    // The first that fails is told of: what was found out of the sources may still be on its way there.
+    expect(stderr).toMatch(
+      /^The cache of (?:packages failed \d+ times: asked the registry instead|\w+ failed \(.+\): going on without what the caches miss)$/m,
+    )
     expect(stdout).toContain('4 not in it')
   })
 
   test.each([
-    ['never answers', 'no answer within 1,000 ms', () => createServer()],
+    ['never answers', 'no answer within 5,000 ms', () => createServer()],
     [
       'is no Redis',
       'what answers there is no Redis',

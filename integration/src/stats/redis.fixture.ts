@@ -7,10 +7,12 @@ const listener = { onInvalidations: () => undefined, onGap: () => undefined }
 
 /** The classes of cache-redis on a real server, which is killed in the end. */
 export function redisSubjects({ url }: RedisServer): Record<string, Subject> {
-  const store = new RedisStore<string>({ url, prefix: 'stats' })
-  const bus = new RedisBus({ url, prefix: 'stats' })
-  const tracking = new RedisTracking({ url, prefix: 'stats' })
-  const lease = new RedisLease({ url, prefix: 'stats' })
+  // A machine that stands still for seconds is no outage.
+  const at = { url, prefix: 'stats', timeout: 60_000 }
+  const store = new RedisStore<string>(at)
+  const bus = new RedisBus(at)
+  const tracking = new RedisTracking(at)
+  const lease = new RedisLease(at)
   let stopListening = (): void => undefined
   let stopTracking = (): void => undefined
   const values = storeSubject(store)

@@ -59,7 +59,8 @@ function slotSubject(
 
 /** The limits that processes share, on a real server, and the scheduler of jobs. */
 export function sharedLimitSubjects(client: Redis): Record<string, Subject> {
-  const on = (id: string) => ({ client, id, prefix: 'stats' })
+  // A machine that stands still for seconds is no outage.
+  const on = (id: string) => ({ client, id, prefix: 'stats', timeout: 60_000 })
   const impatient = { timeout: 1 }
   const bucket = new RedisTokenBucket({ ...on('bucket'), rate: 0.1, burst: 2 })
   const buckets = new RedisKeyedLimiter({ ...on('buckets'), rate: 0.1, burst: 2 })

@@ -14,6 +14,8 @@ import { shownPath } from '../report/shown-path.ts'
 import type { LiveState } from '../serve/live-state.ts'
 
 const MEMBERS = 3
+/** How often a server is started that ends at once. */
+const ATTEMPTS = 5
 const main = fileURLToPath(new URL('../main.ts', import.meta.url))
 
 /**
@@ -153,6 +155,8 @@ class Members implements AsyncDisposable {
 const REAPER =
   'cat > /dev/null; kill "$1" && while kill -0 "$1"; do sleep 0.1; done; rm -rf -- "$2"'
 
+class EndedAtOnceError extends Error {}
+
 /** A redis-server for the fleet alone, which ends with it, also when that is killed. */
 class OwnRedis implements AsyncDisposable {
   readonly url: string
@@ -171,6 +175,18 @@ class OwnRedis implements AsyncDisposable {
   }
 
   static async start(): Promise<OwnRedis> {
+    for (let left = ATTEMPTS - 1; ; left--) {
+      try {
+        return await OwnRedis.#startOnce()
+      } catch (error) {
+        const { cause } = error as DemoError
+        if (left === 0 || !(cause instanceof EndedAtOnceError)) throw error
+      }
+    }
+  }
+
+  /** On a port that is free now: until the server listens there, another process may have taken it. */
+  static async #startOnce(): Promise<OwnRedis> {
     const folder = await mkdtemp(join(tmpdir(), 'millrace-fleet-'))
     const port = await freePort()
     const program = process.env.REDIS_SERVER_BIN ?? 'redis-server'
@@ -194,7 +210,7 @@ class OwnRedis implements AsyncDisposable {
         output += text
         if (output.includes('Ready to accept connections')) break
       }
-      if (!output.includes('Ready')) throw new Error('it ended at once')
+      if (!output.includes('Ready')) throw new EndedAtOnceError('it ended at once')
       child.stdout.resume()
       return redis
     } catch (error) {

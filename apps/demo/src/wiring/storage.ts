@@ -34,6 +34,8 @@ export interface Storage extends AsyncDisposable {
 
 /** ms between two questions to Redis whether it is there. */
 const HEARTBEAT = 1_500
+/** ms that Redis has to answer at the start, when several processes may start at once: what is decided then is so for the whole run. */
+const PATIENCE = 5_000
 
 /** Makes one of the stores. */
 type OpenStore = <V>(name: string) => Store<V>
@@ -58,7 +60,7 @@ async function openRedis(url: URL, notice: (line: string) => void): Promise<Stor
     notice,
     { bus, host: url.host },
   )
-  const probe = new RedisStore({ url: url.href, prefix: 'millrace-demo' })
+  const probe = new RedisStore({ url: url.href, prefix: 'millrace-demo', timeout: PATIENCE })
   try {
     await probe.fence()
     return storage
