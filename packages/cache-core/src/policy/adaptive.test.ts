@@ -72,6 +72,56 @@ test('where only frequency counts it does what W-TinyLFU does', () => {
   }
 })
 
+/** Each key once more when as many other keys came, and then never again; one read in `strangers` is a key that is read once. */
+function readOnce(apart: number, strangers: number): () => number {
+  let read = 0
+  let fresh = 0
+  const order: number[] = []
+  return () => {
+    if (++read % strangers === 0) return -read
+    const again = fresh - apart
+    if (order.length <= again) {
+      order.push(again)
+      return again
+    }
+    return fresh++
+  }
+}
+
+test('keys that are done with their second read are kept for it, from an empty cache', () => {
+  for (const maxEntries of [64, 500, 3000]) {
+    const apart = Math.floor(maxEntries * 0.75)
+    expect(hitRate(adaptive, maxEntries, readOnce(apart, READS))).toBeGreaterThan(0.48)
+    expect(hitRate(lru, maxEntries, readOnce(apart, READS))).toBeLessThan(0.02)
+    expect(hitRate(adaptive, maxEntries, readOnce(apart, 20))).toBeGreaterThan(0.44)
+  }
+})
+
+test('it learns as ever once keys are read more often than that', () => {
+  for (const maxEntries of [64, 500, 3000]) {
+    let reads = 0
+    const twice = readOnce(Math.floor(maxEntries * 0.75), READS)
+    const popular = skewed(20 * maxEntries)
+    const changes = () => (reads++ < READS / 4 ? twice() : 1e9 + popular())
+    const expected = 0.25 * 0.49 + 0.75 * hitRate(adaptive, maxEntries, skewed(20 * maxEntries))
+    expect(hitRate(adaptive, maxEntries, changes), `${maxEntries} entries`).toBeGreaterThan(
+      expected - 0.02,
+    )
+  }
+})
+
+test('what is deleted while each key is read once more leaves nothing behind', () => {
+  const cache = new Cache<number, number>({ maxEntries: 100 })
+  const read = readOnce(70, READS)
+  for (let i = 0; i < 2_000; i++) {
+    const key = read()
+    if (cache.get(key) === undefined) cache.set(key, key)
+    if (i % 7 === 0) cache.delete(key)
+    if (i % 50 === 0) assertConsistent(internalsOf(cache).kernel)
+  }
+  expect(cache.size).toBe(100)
+})
+
 test('a loop larger than the cache hits for nearly all that fits, where LRU never does', () => {
   expect(hitRate(lru, 800, loop(1000))).toBe(0)
   expect(hitRate(adaptive, 800, loop(1000))).toBeGreaterThan(0.76)

@@ -12,6 +12,7 @@ import {
 } from './departed-keys.ts'
 import { lengthen } from './lengthen.ts'
 import { type Policy, type PolicyState, SATURATED } from './policy.ts'
+import { areReadOnce } from './read-once.ts'
 import { RecencyDuel } from './recency-duel.ts'
 import { NONE } from './slot-queue.ts'
 import { WindowSizer } from './window-sizer.ts'
@@ -86,7 +87,12 @@ export class Adaptive implements Policy {
   #sample = FEWEST_ENTRIES * SAMPLE_PER_ENTRY
   /** First frequency byte of the key announced last: how often it was seen, and whether it is in the sample. */
   #arriving = 0
-  #wasFull = false
+  /**
+   * Whether both queues are one FIFO, of which the oldest goes whatever it is. Decided when the cache is full for the first time: where keys are read once more
+   * and are done then ({@link areReadOnce}), a FIFO hits for as long as it takes in but one key for two reads. Had keys missed once, it would take in two, none
+   * would live long enough to be read again, and nothing would tell that it was worth keeping.
+   */
+  #isFifo: boolean | undefined = undefined
 
   /** @param free where slots go that are not queued any more */
   constructor(free: number[]) {
@@ -152,9 +158,12 @@ export class Adaptive implements Policy {
   }
 
   evict(): number {
-    this.#wasFull = true
+    this.#isFifo ??= areReadOnce(this.#mainOldest, this.#newer, this.frequency)
     const { frequency } = this
-    while (this.#windowWeight >= this.#sizer.window && this.#windowOldest !== NONE) {
+    while (
+      this.#windowOldest !== NONE &&
+      (this.#mainOldest === NONE || (!this.#isFifo && this.#windowWeight >= this.#sizer.window))
+    ) {
       const candidate = this.#leaveWindow()
       const state = frequency[candidate]!
       if (isDead(state)) {
@@ -186,7 +195,7 @@ export class Adaptive implements Policy {
       this.#enterWindow(candidate)
     }
     const victim = this.#victim()
-    if (victim === NONE) return this.#anyOfWindow()
+    if (victim === NONE) return this.#windowOldest === NONE ? NONE : this.evict()
     this.#leaveMain()
     this.#depart(victim, WITHDRAWN, this.#sizer.now)
     return victim
@@ -350,6 +359,7 @@ export class Adaptive implements Policy {
       if (slot === NONE) return NONE
       const state = frequency[slot]!
       if ((state & ~(SIGHTS | SAMPLED)) === IN_MAIN) return slot
+      if (this.#isFifo && !isDead(state)) return slot
       this.#leaveMain()
       if (isDead(state)) {
         this.#free.push(slot)
@@ -363,16 +373,6 @@ export class Adaptive implements Policy {
     }
   }
 
-  /** The oldest living entry of the window where there is no main queue to choose from. */
-  #anyOfWindow(): number {
-    while (this.#windowOldest !== NONE) {
-      const slot = this.#leaveWindow()
-      if (!isDead(this.frequency[slot]!)) return slot
-      this.#free.push(slot)
-    }
-    return NONE
-  }
-
   #spill(): void {
     for (let left = SPILL; left > 0 && this.#windowWeight > this.#sizer.window; left--) {
       const slot = this.#leaveWindow()
@@ -383,7 +383,8 @@ export class Adaptive implements Policy {
 
   #look(): void {
     this.#untilLook = Math.max(SHORTEST_PERIOD, this.#hashes.length >> 1)
-    if (!this.#wasFull) return
+    if (this.#isFifo === undefined) return
+    this.#isFifo &&= areReadOnce(this.#mainOldest, this.#newer, this.frequency)
     const { isMainStale } = this.#sizer
     if (isMainStale && !this.#duel.recent) forgetFame(this.frequency)
     this.#duel.judge(isMainStale)

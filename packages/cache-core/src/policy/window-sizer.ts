@@ -170,17 +170,14 @@ export class WindowSizer {
     }
     let best = this.window
     let bestBalance = 0
-    const consider = (size: number): void => {
-      const candidate = Math.min(Math.max(size, least), most)
-      if (candidate === this.window) return
-      const balance = this.#balance(candidate, present)
-      if (balance <= bestBalance) return
-      bestBalance = balance
-      best = candidate
-    }
     for (const multiple of MULTIPLES) {
       const size = Math.round(this.window * multiple)
-      consider(size === this.window ? size + Math.sign(multiple - 1) : size)
+      const other = size === this.window ? size + Math.sign(multiple - 1) : size
+      const candidate = Math.min(Math.max(other, least), most)
+      const balance = candidate === this.window ? 0 : this.#balance(candidate, present)
+      if (balance <= bestBalance) continue
+      bestBalance = balance
+      best = candidate
     }
     return best
   }
