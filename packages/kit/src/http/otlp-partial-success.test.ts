@@ -35,6 +35,9 @@ test('of JSON: counts as strings or numbers, by the name of the signal', () => {
     message: 'old',
   })
   expect(json('{"partialSuccess":{"rejectedSpans":4,"rejectedDataPoints":5}}').rejected).toBe(4)
+  // Not an integer, as it should be: counts stay whole.
+  expect(json('{"partialSuccess":{"rejectedSpans":1.5}}').rejected).toBe(1)
+  expect(json('{"partialSuccess":{"rejectedSpans":0.5}}')).toEqual(full)
   const long = JSON.stringify({ partialSuccess: { errorMessage: 'x'.repeat(5_000) } })
   expect(json(long).message).toHaveLength(1_000)
   for (const count of ['-3', '"-3"', '"x"', '[3]', '{}', 'null', 'true', '1e999']) {

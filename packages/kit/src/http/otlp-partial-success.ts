@@ -29,7 +29,7 @@ export function readPartialSuccess(
   const encoding = encodingOf(headers['content-type']) ?? sent
   const { rejected, message } = encoding === 'json' ? fromJson(body, field) : fromProtobuf(body)
   return {
-    rejected: Number.isFinite(rejected) ? Math.max(0, rejected) : 0,
+    rejected: Number.isFinite(rejected) ? Math.max(0, Math.trunc(rejected)) : 0,
     message: message.slice(0, LONGEST_MESSAGE),
   }
 }

@@ -27,6 +27,9 @@ export class HttpTransport {
   /** The module to make requests with: asking the loader for it again costs a good part of a request. */
   #http: HttpModule | null = null
   #agent: Agent | null = null
+  #request: ClientRequest | null = null
+  /** Whether requests keep the process alive. */
+  #detached = false
 
   constructor(url: URL, headers: Readonly<Record<string, string>>, gzip: boolean) {
     // Not imported at the top: the loader's view of a module of Node's takes a good part of the time that this package has to start.
@@ -63,6 +66,8 @@ export class HttpTransport {
     // The tracer must not trace its own exports, whatever instrumentation is loaded.
     return suppressTracing(async () => {
       const request = http.request(options)
+      this.#request = request
+      if (this.#detached) detach(request)
       limit(request, timeout)
       const answer = await exchange(request, parts)
       return {
@@ -71,6 +76,12 @@ export class HttpTransport {
         sent: request.writableFinished,
       }
     })
+  }
+
+  /** From now on requests, also the one under way, keep no process alive. */
+  detach(): void {
+    this.#detached = true
+    if (this.#request !== null) detach(this.#request)
   }
 
   close(): void {
@@ -91,6 +102,11 @@ function limit(request: ClientRequest, timeout: number): void {
     request.destroy(new Error(`No complete answer within ${Math.round(timeout)} ms`))
   }, timeout)
   request.once('close', () => timer.cancel())
+}
+
+function detach(request: ClientRequest): void {
+  if (request.socket === null) request.once('socket', socket => socket.unref())
+  else request.socket.unref()
 }
 
 /** Bytes of a body in parts. */

@@ -115,8 +115,10 @@ export class OtlpTraceExporter implements Exporter, AsyncDisposable {
     return this.close()
   }
 
+  /** Nothing can be sent synchronously: what waits, and the request under way, no longer keeps the process. */
   closeSync(): void {
     this.#seal()
+    this.#transport.detach()
   }
 
   stats(): ExporterStats {

@@ -104,6 +104,24 @@ test('an empty event loop flushes and keeps the exit code', async () => {
   expect(collector.names).toHaveLength(250)
 })
 
+test('spans that end while the process is about to end are flushed, too', async () => {
+  await using collector = await Collector.start()
+  expect(await once(start(collector.url, 'late-spans', PATIENT), 'exit')).toEqual([0, null])
+  expect(collector.names).toHaveLength(750)
+})
+
+test('a program that ends spans whenever its event loop is empty comes to an end', async () => {
+  await using collector = await Collector.start()
+  expect(await once(start(collector.url, 'spans-without-end', PATIENT), 'exit')).toEqual([0, null])
+  expect(collector.names).toContain('late')
+})
+
+test('a request that is never answered keeps no process beyond the timeout of the exit', async () => {
+  await using collector = await Collector.start()
+  collector.answer = () => new Promise(() => {})
+  expect(await once(start(collector.url, 'endless-attempt', '100'), 'exit')).toEqual([0, null])
+})
+
 test('a tracer that was forgotten while its collector refused delivers at the end', async () => {
   await using collector = await Collector.start()
   collector.answer = () => ({ status: 503 })

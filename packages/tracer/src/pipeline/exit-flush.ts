@@ -1,13 +1,18 @@
 import { setSystemTimer, type Timer } from '@millrace/kit'
+import type { TracerStats } from './tracer-stats.ts'
 
 /** What is flushed before the process ends. */
 interface Flushable {
+  stats(): Pick<TracerStats, 'ended'>
   flush(): Promise<void>
   flushSync(): void
 }
 
 /** Marks these listeners, also those of another copy of this package in the process: they are not the program's. */
 const OURS = Symbol.for('millrace.tracer.exit-flush')
+
+/** Times that an event loop that is empty is flushed for. */
+const MAX_ROUNDS = 3
 
 /** Signals whose flushes are under way. */
 let signalled = 0
@@ -29,6 +34,8 @@ export class ExitFlush {
   readonly #target: WeakRef<Flushable>
   readonly #events: readonly string[]
   readonly #timeout: number
+  /** Spans that had ended at the last flush. */
+  #flushed = 0
 
   constructor(target: Flushable, signals: readonly NodeJS.Signals[], timeout: number) {
     this.#target = new WeakRef(target)
@@ -52,16 +59,25 @@ export class ExitFlush {
     this.#target.deref()?.flushSync()
   }
 
-  async flush(): Promise<void> {
+  /** Resolves with whether it was over in time. */
+  async flush(): Promise<boolean> {
     const target = this.#target.deref()
-    if (target === undefined) return
+    if (target === undefined) return true
+    this.#flushed = target.stats().ended
     let timer: Timer | undefined
-    const timeout = new Promise<void>(resolve => {
+    const timeout = new Promise<boolean>(resolve => {
       // It is what keeps the process alive while the flush is under way.
-      timer = setSystemTimer(resolve, this.#timeout, true)
+      timer = setSystemTimer(() => resolve(false), this.#timeout, true)
     })
-    await Promise.race([target.flush(), timeout])
+    const inTime = await Promise.race([target.flush().then(() => true), timeout])
     timer?.cancel()
+    return inTime
+  }
+
+  /** At an empty event loop: what ended since it was last empty, and was not sent in time, keeps no process. */
+  async flushLast(): Promise<void> {
+    if (this.#target.deref()?.stats().ended === this.#flushed) return
+    if (!(await this.flush())) this.flushSync()
   }
 }
 
@@ -84,12 +100,12 @@ function listenerFor(event: string, flushes: Set<ExitFlush>): () => void {
     }
   }
   if (event === 'beforeExit') {
-    let done = false
+    let rounds = 0
     return async () => {
-      // The flush itself wakes the loop, and Node emits `beforeExit` again when it is empty once more.
-      if (done) return
-      done = true
-      await flushAll(flushes)
+      // The flush itself wakes the loop, and Node emits `beforeExit` again when it is empty once more. Other listeners may have made spans
+      // by then, but one that makes some each time must not keep the process for ever.
+      if (++rounds > MAX_ROUNDS) return
+      await Promise.all(Array.from(flushes, flush => flush.flushLast()))
     }
   }
   const listener = async (): Promise<void> => {

@@ -45,6 +45,19 @@ switch (how) {
   case 'exit-in-beforeExit':
     process.exitCode = 3
     break
+  case 'late-spans': {
+    let begun = false
+    process.on('beforeExit', () => {
+      if (begun) return
+      begun = true
+      endSpans(tracer)
+      setTimeout(() => endSpans(tracer), 10)
+    })
+    break
+  }
+  case 'spans-without-end':
+    process.on('beforeExit', () => tracer.startSpan('late').end())
+    break
   case 'forgotten':
     endSpans(makeTracer())
     // Longer than it is looked after without being asked for.
@@ -58,7 +71,10 @@ switch (how) {
 }
 
 function makeTracer(): Tracer {
-  return new Tracer({ exporter: new OtlpTraceExporter({ url }), exitTimeout: Number(exitTimeout) })
+  // Only the time-out of the exit ends what waits for a collector that hangs.
+  const endless = how === 'endless-attempt' ? { timeout: 1e9, retry: { timeout: 1e9 } } : {}
+  const exporter = new OtlpTraceExporter({ url, ...endless })
+  return new Tracer({ exporter, exitTimeout: Number(exitTimeout) })
 }
 
 function endSpans(of: Tracer): void {

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { Exporter } from '../export/exporter.ts'
+import type { SpanRecord } from '../span/recorded/span-record.ts'
 import { Tracer } from '../tracer/tracer.ts'
 
 const boom = (): never => {
@@ -64,6 +65,7 @@ test.each([
   ['closeSync', { closeSync: boom }],
   ['send', { send: async () => boom() }],
   ['closeSync', { closeSync: async () => boom() }],
+  ['open', { open: async () => boom() }],
   ['flush', { flush: () => Promise.reject({ toString: boom }) }],
 ] as [string, Partial<Exporter>][])('one that fails in %s is warned of', async (method, broken) => {
   const tracer = new Tracer({ exporter: exporterWith(broken), signals: [], delay: 1 })
@@ -77,4 +79,28 @@ test.each([
   expect(tracer.stats()).toMatchObject({ ended: 2, exported: 2, dropped: 0 })
   expect(warnings).toHaveLength(1)
   expect(warnings[0]).toContain(`in ${method}()`)
+})
+
+test.each([
+  ['all of it', (span: SpanRecord) => Object.keys(span)],
+  ['its attributes', () => ['attributes']],
+  ['what it belongs to', () => ['pool', 'pooled', 'scope', 'trace']],
+])('one that overwrites a span, %s, fails no call and no other span', async (_, keys) => {
+  const names: string[] = []
+  const exporter = exporterWith({
+    write(span) {
+      names.push(span.name)
+      exporter.taken++
+      if (names.length % 2 === 0) return
+      for (const key of keys(span)) Object.assign(span, { [key]: null })
+    },
+  })
+  const tracer = new Tracer({ exporter, signals: [], pool: 20, batchSize: 10 })
+  const expected = Array.from({ length: 200 }, (_, at) => `s${at}`)
+  for (const name of expected) tracer.span(name, span => span.setAttribute('key', name))
+  await tracer.flush()
+  await tracer.close()
+  expect(names).toEqual(expected)
+  expect(tracer.stats()).toMatchObject({ ended: 200, exported: 200, dropped: 0 })
+  expect(warnings).toEqual([])
 })

@@ -1,6 +1,7 @@
 import { heed, textOf } from '@millrace/kit'
 import { runExporting, runUntraced } from '../context/active-context.ts'
 import type { Exporter, ExporterStats } from '../export/exporter.ts'
+import type { Resource } from '../export/resource.ts'
 
 const NOTHING_KNOWN: ExporterStats = { exported: 0, dropped: 0, queued: 0, queuedBytes: 0 }
 
@@ -16,6 +17,11 @@ export class GuardedExporter {
 
   constructor(exporter: Exporter) {
     this.exporter = exporter
+  }
+
+  /** What it throws is the constructor's to throw: nothing was recorded yet. */
+  open(resource: Resource): void {
+    this.heed('open', this.exporter.open?.(resource))
   }
 
   send(): void {

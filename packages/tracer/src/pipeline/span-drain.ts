@@ -122,13 +122,14 @@ export class SpanDrain {
     for (let done = 0; done < limit; done++) {
       const record = queue.shift()
       if (record === null) return done
+      const { pool } = record
       this.slow.offer(record)
       try {
         guarded.heed('write', guarded.exporter.write(record))
       } catch (error) {
         guarded.lose(error)
       }
-      record.pool.release(record)
+      pool.takeBack(record)
     }
     return limit
   }

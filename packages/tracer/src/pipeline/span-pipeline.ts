@@ -1,5 +1,4 @@
 import type { Resolved } from '@millrace/kit'
-import type { Exporter } from '../export/exporter.ts'
 import { ALWAYS, HeadSampling, NEVER } from '../sampling/head-sampling.ts'
 import type { Sampler } from '../sampling/sampler.ts'
 import { TailSampling, type TailSettings } from '../sampling/tail-sampling.ts'
@@ -23,7 +22,7 @@ import type { TracerSpan } from '../span/tracer-span.ts'
 import type { EpochClock } from '../time/clock.ts'
 import { calibrate } from './calibrate.ts'
 import { DeliveryHold } from './delivery-hold.ts'
-import { GuardedExporter } from './guarded-exporter.ts'
+import type { GuardedExporter } from './guarded-exporter.ts'
 import { OverheadGovernor } from './overhead-governor.ts'
 import type { SlowSpan } from './slow-spans.ts'
 import { type DrainOptions, SpanDrain } from './span-drain.ts'
@@ -38,7 +37,7 @@ const endChannel = process
 const VERIFY = 1_000
 
 export interface PipelineOptions extends DrainOptions {
-  readonly exporter: Exporter
+  readonly exporter: GuardedExporter
   readonly sampler: Sampler
   readonly clock: EpochClock
   readonly scope: Scope
@@ -82,7 +81,7 @@ export class SpanPipeline implements SpanHost {
   constructor(options: PipelineOptions) {
     this.limits = new ResolvedLimits(options.limits, options.lazy)
     this.head = new HeadSampling(options.sampler)
-    this.#exporter = new GuardedExporter(options.exporter)
+    this.#exporter = options.exporter
     this.#clock = options.clock
     this.#scope = options.scope
     this.#poolSize = options.pool

@@ -1,4 +1,4 @@
-import type { Timer } from '@millrace/kit'
+import { setSystemTimer, type Timer } from '@millrace/kit'
 import type { EpochClock } from './clock.ts'
 
 /** Beyond this many ms from 1970 there are no dates. */
@@ -6,7 +6,7 @@ const LAST_DATE = 8.64e15
 
 /**
  * A clock of the program's own, of which spans must not fail: while it throws or tells what is no time (NaN, Infinity, no number), the
- * time stands still.
+ * time stands still; while it sets no timers, the system's do.
  */
 export class GuardedClock implements EpochClock {
   readonly #clock: EpochClock
@@ -26,7 +26,29 @@ export class GuardedClock implements EpochClock {
   }
 
   setTimer(callback: () => void, delay: number): Timer {
-    return this.#clock.setTimer(callback, delay)
+    let setting = true
+    let late = false
+    const once = (): void => {
+      if (!setting) callback()
+      else late = true
+    }
+    const timer = attempt(() => this.#clock.setTimer(once, delay))
+    setting = false
+    // One that calls at once is none: what is done again and again would never end.
+    if (late || typeof timer?.cancel !== 'function') return setSystemTimer(callback, delay)
+    return {
+      cancel: () => attempt(() => timer.cancel()),
+      ref: () => attempt(() => timer.ref?.()),
+    }
+  }
+}
+
+/** What `call` returns; undefined where it throws, which costs no span. */
+function attempt<T>(call: () => T): T | undefined {
+  try {
+    return call()
+  } catch {
+    return undefined
   }
 }
 

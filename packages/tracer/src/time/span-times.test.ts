@@ -1,3 +1,4 @@
+import type { Clock, Timer } from '@millrace/kit'
 import { runs } from '@millrace/testkit'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -318,6 +319,40 @@ test.each([Number.NaN, Infinity, -Infinity, undefined, '5', 5n, 1e300, -1e300, b
     await tracer.close()
   },
 )
+
+const noTimer = { cancel: boom, ref: boom } as Timer
+
+test.each<[string, Clock['setTimer']]>([
+  ['throws', boom],
+  ['sets none', () => undefined as never],
+  ['sets what cannot be cancelled', () => ({}) as never],
+  [
+    'runs what it is given at once',
+    callback => {
+      callback()
+      return noTimer
+    },
+  ],
+])('a clock whose `setTimer` %s leaves it to the system’s', async (_, setTimer) => {
+  const exporter = new MemoryExporter()
+  let sends = 0
+  exporter.send = () => void sends++
+  const clock = { now: () => performance.now(), setTimer }
+  const tracer = new Tracer({ exporter, clock, signals: [], delay: 1, budget: 0.5 })
+  tracer.span('s', () => {})
+  await expect.poll(() => sends, { timeout: 60_000 }).toBeGreaterThan(0)
+  expect(exporter.spans.map(({ name }) => name)).toEqual(['s'])
+  await tracer.close()
+})
+
+test('a clock whose timers throw when they are touched breaks neither spans nor the end', async () => {
+  const exporter = new MemoryExporter()
+  const clock = { now: () => performance.now(), setTimer: () => noTimer }
+  const tracer = new Tracer({ exporter, clock, signals: [], budget: 0.5 })
+  tracer.span('s', () => {})
+  await tracer.close()
+  expect(exporter.spans.map(({ name }) => name)).toEqual(['s'])
+})
 
 function nanos(time: TimeInput): string {
   const [seconds, rest] = time as readonly [number, number]

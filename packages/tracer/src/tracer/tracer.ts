@@ -2,6 +2,7 @@ import { checkRange, counters, describeStats, gauges } from '@millrace/kit'
 import { discard } from '../export/discard.ts'
 import { resourceOf } from '../export/resource.ts'
 import { ExitFlush } from '../pipeline/exit-flush.ts'
+import { GuardedExporter } from '../pipeline/guarded-exporter.ts'
 import type { SlowSpan } from '../pipeline/slow-spans.ts'
 import { SpanPipeline } from '../pipeline/span-pipeline.ts'
 import type { TracerStats } from '../pipeline/tracer-stats.ts'
@@ -77,8 +78,9 @@ export class Tracer extends ScopedTracer {
 
 function pipelineFor(settings: TracerSettings, enabled: boolean): SpanPipeline {
   const { exporter = discard, service, resource } = settings
-  exporter.open?.(resourceOf(service, resource))
-  const made = { ...settings, exporter }
+  const guarded = new GuardedExporter(exporter)
+  guarded.open(resourceOf(service, resource))
+  const made = { ...settings, exporter: guarded }
   if (enabled) return new SpanPipeline(made)
   return new SpanPipeline({
     ...made,

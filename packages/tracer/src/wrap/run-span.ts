@@ -10,14 +10,23 @@ import type { TracerSpan } from '../span/tracer-span.ts'
  */
 export function endWith<T>(span: TracerSpan, result: T): T {
   if (!isThenable(result)) return endDone(span, result)
-  // The caller gets a promise that settles after the span has ended, so that awaiting it and then flushing exports it.
-  return (result as unknown as PromiseLike<unknown>).then(
-    value => endDone(span, value),
-    error => {
-      fail(span, error)
-      throw error
-    },
-  ) as T
+  let settled: unknown
+  try {
+    settled = result.then(
+      value => endDone(span, value),
+      error => {
+        fail(span, error)
+        throw error
+      },
+    )
+  } catch (error) {
+    // A `then` of the program's own that throws: whoever awaits it sees that, too.
+    fail(span, error)
+    return result
+  }
+  // The caller gets a promise that settles after the span has ended, so that awaiting it and then flushing exports it. Not every `then`
+  // makes one.
+  return isThenable(settled) ? (settled as T) : result
 }
 
 /** Ends `span`, unless all that was done so far is to make a generator. */

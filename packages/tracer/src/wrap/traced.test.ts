@@ -33,6 +33,24 @@ describe('wrappers', () => {
     expect(byName.addNow?.attributes).toEqual({ fixed: 1, a: 7 })
   })
 
+  test.each([
+    [
+      'throws',
+      () => {
+        throw new Error('then')
+      },
+    ],
+    ['makes no promise', (done: (value: unknown) => void) => done(7)],
+  ])('hand on an object whose `then` %s as it is, and end the span', async (how, then) => {
+    const { tracer, spans } = memoryTracer()
+    const thenable = { then }
+    expect(tracer.traced(() => thenable, { name: 'traced' })()).toBe(thenable)
+    expect(tracer.span('span', () => thenable)).toBe(thenable)
+    const { traced, span } = await spans()
+    const status = { code: how === 'throws' ? StatusCode.ERROR : StatusCode.UNSET }
+    expect([traced?.status, span?.status]).toMatchObject([status, status])
+  })
+
   test('synchronous spans nest, also when they throw', async () => {
     const { tracer, spans } = memoryTracer()
     const failing = tracer.traced(

@@ -55,6 +55,15 @@ export class SpanPool implements RecordPool {
     return new SpanRecord(this, false, this.#scope, this.host.limits.forSpan(lazy))
   }
 
+  takeBack(record: SpanRecord): void {
+    try {
+      this.release(record)
+    } catch {
+      // Of the span nothing is lost: the exporter has seen it. A new record is made for this one when it is missed.
+      this.#made--
+    }
+  }
+
   /** Clears a record of the pool and takes it back, so that nothing of its span stays reachable. */
   release(record: SpanRecord): void {
     if (!record.pooled) return

@@ -27,6 +27,8 @@ export interface RecordPool {
   lateCalls: number
   /** Takes back a record that nothing reads any more. */
   release(record: SpanRecord): void
+  /** As {@link release}, of a record that was in a program's hands: one that was left unusable is not used again. */
+  takeBack(record: SpanRecord): void
 }
 
 const scratch = new Int32Array(6)
