@@ -16,7 +16,7 @@ export class ApiActiveContext extends ActiveContext {
   readonly ownSpan: unknown
 
   /** @param active what the API calls active meanwhile */
-  constructor(context: Context, active = context) {
+  constructor(context: Context, active: Context = context) {
     const span = asTracerSpan(valueIn(context, SPAN_KEY))
     const baggage = toBaggage(valueIn(context, BAGGAGE_KEY))
     super(
