@@ -200,47 +200,6 @@ describe('expiry', () => {
   })
 })
 
-describe('weights', () => {
-  test.each(byName)(
-    '%s keeps within maxBytes, refuses what is heavier, never evicts weight 0',
-    (_name, policy) => {
-      const cache = new Cache<string, number>({ policy, maxBytes: 100, weigher: value => value })
-      cache.set('pinned', 0)
-      for (let i = 0; i < 200; i++) cache.set(`key ${i}`, 1 + (i % 30))
-      expect(cache.stats().bytes).toBeLessThanOrEqual(100)
-      cache.set('huge', 101)
-      expect(cache.has('huge')).toBe(false)
-      expect(cache.stats().refusals).toBe(1)
-      expect(cache.peek('pinned')).toBe(0)
-    },
-  )
-
-  test('weights that are fractions leave nothing behind when the last entry goes', () => {
-    const cache = new Cache<string, number>({ maxBytes: 10, weigher: value => value })
-    for (const [key, weight] of Object.entries({ a: 0.1, b: 0.2, c: 0.3 })) cache.set(key, weight)
-    for (const key of ['c', 'a', 'b']) cache.delete(key)
-    expect(cache.stats().bytes).toBe(0)
-  })
-
-  test('a value replaced by one that is refused is gone', () => {
-    const cache = new Cache<string, number>({ maxBytes: 10, weigher: value => value })
-    cache.set('a', 5).set('a', 11)
-    expect(cache.get('a')).toBeUndefined()
-    expect(cache.stats().bytes).toBe(0)
-  })
-
-  test('a cache full of pins refuses', () => {
-    const cache = new Cache<number, number>({
-      maxEntries: 2,
-      maxBytes: 10,
-      weigher: value => value,
-    })
-    cache.set(1, 0).set(2, 0).set(3, 1)
-    expect([...cache.keys()].toSorted()).toEqual([1, 2])
-    expect(cache.stats().refusals).toBe(1)
-  })
-})
-
 test.each(byName)('a hit under %s allocates nothing', (_name, policy) => {
   const cache = new Cache<string, object>({ policy, maxEntries: 1_000 })
   const keys = Array.from({ length: 1_000 }, (_, n) => `key ${n}`)
@@ -303,15 +262,21 @@ describe('removals', () => {
     const cache = new Cache<string, number>({
       onRemove: (key, _, reason) => told.push([key, reason]),
     })
-    cache.set('tagged', 1, { tags: ['t'] }).set('a:1', 2)
+    const tags = ['t']
+    cache.set('read', 1, { tags }).set('deleted', 2, { tags }).set('matched', 3, { tags })
+    cache.set('a:1', 4)
     cache.deleteTag('t')
-    cache.get('tagged')
+    cache.get('read')
+    expect(cache.delete('deleted')).toBe(false)
+    expect(cache.deleteMatching('matched')).toBe(0)
     cache.deleteMatching('a:*')
     expect(told).toEqual([
-      ['tagged', 'invalidated'],
+      ['read', 'invalidated'],
+      ['deleted', 'invalidated'],
+      ['matched', 'invalidated'],
       ['a:1', 'invalidated'],
     ])
-    expect(cache.stats().removals).toMatchObject({ invalidated: 2, deleted: 0 })
+    expect(cache.stats().removals).toMatchObject({ invalidated: 4, deleted: 0, expired: 0 })
   })
 
   test('the listener may use the cache', () => {

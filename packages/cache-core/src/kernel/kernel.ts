@@ -365,14 +365,9 @@ export class Kernel<K, V> {
     if (weight > this.maxWeight || (slot === ABSENT && this.full)) {
       return this.#refuse(key, slot)
     }
-    if (slot !== ABSENT && this.#isPinned(slot) !== (this.weights !== null && weight === 0)) {
-      // Pinned entries are unknown to the policy, so this one starts anew.
-      this.#drop(slot, 'replaced')
-      slot = ABSENT
-    }
+    if (slot !== ABSENT && this.weights !== null) slot = this.#reweigh(slot, weight)
     if (slot !== ABSENT) {
       this.#replace(slot, value)
-      if (this.weights !== null && !this.#settle(slot, key, weight)) return ABSENT
     } else {
       const hash = index.isTabled(key) || !this.policy.hashed ? index.hash : index.hasher.hash(key)
       this.policy.arrive(hash)
@@ -405,7 +400,7 @@ export class Kernel<K, V> {
     const slot = this.index.get(key, this.keys)
     if (slot === ABSENT) return false
     const wasFresh = !this.#perishable || this.state(slot) === FRESH
-    this.removeSlot(slot, wasFresh ? reason : 'expired')
+    this.removeSlot(slot, wasFresh ? reason : this.reasonGone(slot))
     return wasFresh
   }
 
@@ -553,12 +548,27 @@ export class Kernel<K, V> {
     if (!queued || !this.policy.lazy) this.#free.push(slot)
   }
 
-  #reweigh(slot: number, weight: number): void {
+  /**
+   * Gives an entry that is about to be replaced its new weight.
+   *
+   * @returns the slot, or ABSENT if the old value was dropped: pinned entries are unknown to the policy, and one that is too heavy
+   *   for its place must not be among those that make room for it
+   */
+  #reweigh(slot: number, weight: number): number {
     const weights = this.weights!
-    if (weight === weights[slot]) return
+    const before = weights[slot]!
+    if (weight === before) return slot
+    const pinned = before === 0 || weight === 0
+    if (pinned || this.weight - before + weight > this.maxWeight) {
+      if (!pinned) this.#mark = this.#frequency[slot]!
+      this.insertions--
+      this.#drop(slot, 'replaced')
+      return ABSENT
+    }
     this.policy.reweigh(slot, weight)
-    this.weight += weight - weights[slot]!
+    this.weight += weight - before
     weights[slot] = weight
+    return slot
   }
 
   /** Hands the entry to the policy, unless it is pinned: then no hit is told either. */
@@ -593,7 +603,11 @@ export class Kernel<K, V> {
     ) {
       const victim = policy.evict()
       if (slot !== ABSENT) this.#release(slot)
-      if (victim === ABSENT) return EXHAUSTED
+      if (victim === ABSENT) {
+        // What is left is pinned and weighs nothing, whatever the sum was rounded to.
+        this.weight = 0
+        return this.size + entries > this.maxEntries ? EXHAUSTED : ABSENT
+      }
       this.#vacate(victim, reason)
       slot = victim
     }
@@ -605,15 +619,6 @@ export class Kernel<K, V> {
   #release(slot: number): void {
     this.#wipe(slot)
     this.#free.push(slot)
-  }
-
-  /** Gives a replaced entry its new weight. False if the entry itself had to make room. */
-  #settle(slot: number, key: K, weight: number): boolean {
-    this.#reweigh(slot, weight)
-    this.#makeRoom(0, 0, 'evicted')
-    if (this.index.get(key, this.keys) === slot) return true
-    this.#notify()
-    return false
   }
 
   /** An empty slot. */

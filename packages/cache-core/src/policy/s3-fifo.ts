@@ -95,7 +95,7 @@ export class S3Fifo implements Policy {
   }
 
   resize(capacity: number): void {
-    this.#smallCapacity = Math.max(1, Math.floor(capacity * SMALL))
+    this.#smallCapacity = Math.min(Math.max(1, Math.floor(capacity * SMALL)), capacity)
     this.#mainCapacity = capacity - this.#smallCapacity
     this.#ghosts.capacity = Math.floor(capacity * GHOST)
   }

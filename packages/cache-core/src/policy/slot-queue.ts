@@ -67,7 +67,8 @@ export class SlotQueue {
     else links.next[before] = after
     if (after === NONE) this.tail = before
     else links.prev[after] = before
-    this.weight -= links.weight(slot)
+    // Sums of fractions are rounded: what is left of them ends with the last slot.
+    this.weight = this.head === NONE ? 0 : this.weight - links.weight(slot)
   }
 
   moveToHead(slot: number): void {

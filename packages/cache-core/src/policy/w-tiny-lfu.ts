@@ -141,7 +141,8 @@ export class WTinyLfu implements Policy {
   }
 
   #divide(window: number): void {
-    this.#windowCapacity = Math.max(1, Math.round(this.#capacity * window))
+    const capacity = Math.max(1, Math.round(this.#capacity * window))
+    this.#windowCapacity = Math.min(capacity, this.#capacity)
     this.#protectedCapacity = Math.floor((this.#capacity - this.#windowCapacity) * PROTECTED)
     this.#spill()
     this.#demote()
