@@ -4,13 +4,13 @@ import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { connect as connectHttp2, createServer as createHttp2Server } from 'node:http2'
 import { type AddressInfo, connect } from 'node:net'
-import { createHistogram } from 'node:perf_hooks'
+import { createHistogram, PerformanceObserver } from 'node:perf_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { RedisServer } from '@millrace/testkit'
 import { Redis } from 'ioredis'
 import { request } from 'undici'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import {
   type ChannelOptions,
   collectRuntime,
@@ -29,6 +29,29 @@ function valueOfLine(text: string, sample: string): number {
 }
 
 describe('runtime metrics', () => {
+  it('are collected once, until the last who asked for them closes them', () => {
+    const metrics = new Registry()
+    const observed = vi.spyOn(PerformanceObserver.prototype, 'observe')
+    const disconnected = vi.spyOn(PerformanceObserver.prototype, 'disconnect')
+    const collectors = vi.spyOn(metrics, 'addCollector')
+    onTestFinished(() => void vi.restoreAllMocks())
+    const first = collectRuntime(metrics)
+    const all = collectors.mock.calls.length
+    const second = collectRuntime(metrics)
+    expect(all).toBeGreaterThan(0)
+    expect(collectors).toHaveBeenCalledTimes(all)
+    expect(observed).toHaveBeenCalledTimes(1)
+    first.close()
+    first.close()
+    expect(disconnected).not.toHaveBeenCalled()
+    second.close()
+    expect(disconnected).toHaveBeenCalledTimes(1)
+    // And anew after that.
+    collectRuntime(metrics).close()
+    expect(observed).toHaveBeenCalledTimes(2)
+    expect(disconnected).toHaveBeenCalledTimes(2)
+  })
+
   it('report the process under the names that dashboards know', async () => {
     const metrics = new Registry()
     using _ = collectRuntime(metrics, { eventLoopResolution: 10 })

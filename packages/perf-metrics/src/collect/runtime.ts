@@ -4,6 +4,7 @@ import { getHeapSpaceStatistics } from 'node:v8'
 import { checkInteger, checkMethods, checkOptions, type OptionNames } from '@millrace/kit'
 import { type Registration, registration } from '../registry/registration.ts'
 import type { Registry } from '../registry/registry.ts'
+import { SharedRegistrations } from '../registry/shared-registrations.ts'
 import { delayReading } from './event-loop-delay.ts'
 
 export interface RuntimeOptions {
@@ -35,7 +36,8 @@ const LINUX = ['process_open_fds', 'process_virtual_memory_bytes']
 /**
  * Metrics of the process and of Node under the names that dashboards for prom-client know (`process_*`, `nodejs_*`):
  * CPU, memory, file descriptors, event-loop delay and utilisation, garbage collection, heap spaces, active resources. The event loop's
- * delay is sampled from the first export on.
+ * delay is sampled from the first export on. Called again for the same registry it counts nothing twice, and goes on until all that it
+ * returned are closed; `eventLoopResolution` is that of the first call.
  */
 export function collectRuntime(metrics: Registry, options: RuntimeOptions = {}): Registration {
   checkMethods('registry', metrics, 'a Registry', ['addCollector'])
@@ -43,6 +45,13 @@ export function collectRuntime(metrics: Registry, options: RuntimeOptions = {}):
   const { eventLoopResolution = 20 } = options
   checkInteger('eventLoopResolution', eventLoopResolution, 5)
   if (!metrics.enabled) return metrics.addCollector(() => {})
+  return COLLECTED.hold(metrics, () => collect(metrics, eventLoopResolution))
+}
+
+/** The registries that have them: of a second observer, each collection would count twice. */
+const COLLECTED = new SharedRegistrations<Registry>()
+
+function collect(metrics: Registry, eventLoopResolution: number): Registration {
   collectVersion(metrics)
   const stopGc = observeGc(metrics)
   const delay = monitorEventLoopDelay({ resolution: eventLoopResolution })

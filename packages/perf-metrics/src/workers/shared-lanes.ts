@@ -11,8 +11,9 @@ import { Contribution, type RemoteState } from '../aggregate/contribution.ts'
 import { Mirror } from '../aggregate/mirror.ts'
 import { wasSet } from '../instrument/gauge.ts'
 import { readHistogramCells } from '../instrument/histogram-series.ts'
-import { type Registration, registration } from '../registry/registration.ts'
+import type { Registration } from '../registry/registration.ts'
 import type { Registry } from '../registry/registry.ts'
+import { SharedRegistrations } from '../registry/shared-registrations.ts'
 import { type DirectoryRecord, readRecords } from './directory.ts'
 import {
   createLaneMemory,
@@ -59,8 +60,9 @@ export class SharedLanes {
   readonly buffer: SharedArrayBuffer
   readonly #lanes: readonly Lane[]
   readonly #conflicts = new Set<string>()
-  /** What each registry has been told so far, which it must not be told again. */
-  readonly #aggregations = new WeakMap<Registry, Aggregation>()
+  readonly #aggregations = new SharedRegistrations<Registry>()
+  /** They know what each registry has been told so far, which it must not be told again. */
+  readonly #readers = new WeakMap<Registry, readonly LaneReader[]>()
   readonly #watched = new WeakSet<Worker>()
 
   constructor(options: SharedLanesOptions) {
@@ -75,25 +77,22 @@ export class SharedLanes {
 
   /**
    * Adds what the threads count to `registry`, before each of its exports. A metric that a thread defines with another type, other
-   * labels or buckets than the registry is left out, with a process warning. Called again for the same registry it adds nothing twice,
-   * and takes up again what was closed.
+   * labels or buckets than the registry is left out, with a process warning. Called again for the same registry it adds nothing twice:
+   * what it returned last ends it, and a call after that takes it up again.
    */
   aggregateInto(registry: Registry): Registration {
     checkMethods('registry', registry, 'a Registry', ['addCollector', 'mirror'])
-    let aggregation = this.#aggregations.get(registry)
-    if (aggregation === undefined) {
-      const mirror = new Mirror(registry, this.#conflicts)
-      const readers = this.#lanes.map(lane => new LaneReader(lane, mirror))
-      this.#aggregations.set(registry, (aggregation = { readers, open: undefined }))
-    }
-    const { readers } = aggregation
-    aggregation.open ??= registry.addCollector(() => {
-      for (const reader of readers) reader.read()
-    })
-    const { open } = aggregation
-    return registration(() => {
-      open.close()
-      if (aggregation.open === open) aggregation.open = undefined
+    return this.#aggregations.hold(registry, () => {
+      let readers = this.#readers.get(registry)
+      if (readers === undefined) {
+        const mirror = new Mirror(registry, this.#conflicts)
+        readers = this.#lanes.map(lane => new LaneReader(lane, mirror))
+        this.#readers.set(registry, readers)
+      }
+      const each = readers
+      return registry.addCollector(() => {
+        for (const reader of each) reader.read()
+      })
     })
   }
 
@@ -115,12 +114,6 @@ export class SharedLanes {
       conflicts: this.#conflicts.size,
     }
   }
-}
-
-interface Aggregation {
-  readonly readers: readonly LaneReader[]
-  /** While it is not closed. */
-  open: Registration | undefined
 }
 
 function isLive({ state }: Lane): boolean {
