@@ -46,7 +46,7 @@ export class KeyvAdapter extends EventEmitter {
     return entries.map(fresh) as (V | undefined)[]
   }
 
-  /** @param ttl ms; what is not above 0 deletes */
+  /** @param ttl ms; as in Keyv, 0 and what is not finite are as good as none, and one below 0 is over, which deletes */
   async set(key: string, value: unknown, ttl?: number): Promise<boolean> {
     const item = this.#item(key, value, ttl)
     if (item !== undefined) {
@@ -133,9 +133,10 @@ export class KeyvAdapter extends EventEmitter {
 
   /** `undefined` for what has ended already. */
   #item(key: string, value: unknown, ttl: number | undefined): StoreItem<unknown> | undefined {
-    if (typeof ttl === 'number' && !(ttl > 0)) return undefined
+    if (Number.isFinite(ttl) && ttl! < 0) return undefined
     const prefix = this.#name('')
-    return { key: prefix + key, value, ttl: ttl ?? undefined, tags: prefix === '' ? [] : [prefix] }
+    const lifetime = ttl !== undefined && ttl > 0 ? ttl : undefined
+    return { key: prefix + key, value, ttl: lifetime, tags: prefix === '' ? [] : [prefix] }
   }
 }
 

@@ -68,6 +68,37 @@ describe.each(Object.entries(stores))('a %s store behind Keyv', (_, store) => {
   })
 })
 
+test.each([
+  ['5', Keyv5 as unknown as typeof Keyv],
+  ['6', Keyv],
+])('Keyv %s says and keeps the same with any lifetime as with a Map', async (_, Version) => {
+  const outcomes = async (store: unknown) => {
+    const keyv = new Version({ store, throwOnErrors: true } as never)
+    const seen: unknown[] = []
+    for (const ttl of [undefined, 60_000, Infinity, 0, NaN, -1, -Infinity]) {
+      await keyv.set('k', 'before')
+      const told = await keyv.set('k', 'value', ttl)
+      const all = await keyv.setMany([{ key: 'm', value: 'value', ttl }] as never)
+      seen.push([ttl, told, await keyv.get('k'), all, await keyv.get('m')])
+    }
+    return seen
+  }
+  expect(await outcomes(new KeyvAdapter(new MemoryStore()))).toEqual(await outcomes(new Map()))
+})
+
+test('a lifetime of 0 is as good as none, and one that is over deletes', async () => {
+  const adapter = new KeyvAdapter(new MemoryStore())
+  for (const ttl of [0, NaN, -Infinity]) {
+    const value = `for ${ttl}`
+    expect([await adapter.set('k', value, ttl), await adapter.get('k')]).toEqual([true, value])
+    expect(await adapter.setMany([{ key: 'm', value, ttl }])).toEqual([true])
+    expect(await adapter.get('m')).toBe(value)
+  }
+  expect([await adapter.set('k', 1, -1), await adapter.has('k')]).toEqual([true, false])
+  expect(await adapter.setMany([{ key: 'm', value: 1, ttl: -1 }])).toEqual([true])
+  expect(await adapter.has('m')).toBe(false)
+})
+
 test('a failure of the store is Keyv’s to tell', async () => {
   const store = new MemoryStore()
   const keyv = new Keyv({ store: new KeyvAdapter(store), throwOnErrors: true })

@@ -14,8 +14,13 @@ import { turnClock } from '../time/turn-clock.ts'
 import type { InvalidationBus } from './bus/invalidation-bus.ts'
 import { MemoryChannel } from './bus/memory-bus.ts'
 import { LayeredStore } from './layered/layered-store.ts'
+import type { LoadLease } from './load/load-lease.ts'
 import { TieredCache } from './tiered-cache.ts'
 import type { TieredCacheOptions } from './tiered-options.ts'
+
+function fail(what: string): never {
+  throw new Error(what)
+}
 
 type Trouble = 'none' | 'reject' | 'hang' | 'late' | 'slow' | 'partial'
 
@@ -237,10 +242,16 @@ test('a write with a bad option or key is refused before anything is invalidated
   expect(cache.stats()).toMatchObject({ pending: 0, storeFailures: 0, breakerOpened: 0 })
 })
 
-test('a lease that cannot be released does not hold up what was loaded', async () => {
-  const lease = { acquire: async () => ({ release: () => new Promise<void>(() => {}) }) }
+test.each<[string, unknown]>([
+  ['never', () => new Promise<void>(() => {})],
+  ['with a throw', () => fail('release')],
+  ['with a rejection', async () => fail('release')],
+  ['not at all, as it is none', undefined],
+])('a lease that is released %s does not change what was loaded', async (_, release) => {
+  const lease = { acquire: async () => ({ release }) } as unknown as LoadLease
   const cache = new TieredCache<number>({ store: new MemoryStore(), lease, clock })
   expect(await cache.getOrLoad('k', () => 1)).toBe(1)
+  await expect(cache.getOrLoad('l', () => fail('load'))).rejects.toThrow('load')
 })
 
 test.each([

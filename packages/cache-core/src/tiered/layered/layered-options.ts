@@ -1,4 +1,4 @@
-import type { Clock, OptionNames, StatsKinds } from '@millrace/kit'
+import { type Clock, type OptionNames, type StatsKinds, statsKindsOf } from '@millrace/kit'
 import { STORE_STATS_KINDS, type Store, type StoreStats } from '../../store/contract/store.ts'
 import type { InvalidationBus } from '../bus/invalidation-bus.ts'
 import type { BreakerOptions } from '../store/tier-breaker.ts'
@@ -66,4 +66,16 @@ export const LAYERED_STATS_KINDS: StatsKinds<LayeredStoreStats> = {
   nearFailures: 'counter',
   farFailures: 'counter',
   pending: 'gauge',
+}
+
+/** The kinds of what is counted over two stores, which may count more than every store does. */
+export function layeredStatsKinds(
+  near: Store<unknown>,
+  far: Store<unknown>,
+): StatsKinds<LayeredStoreStats> {
+  return { ...LAYERED_STATS_KINDS, near: kindsOf(near), far: kindsOf(far) }
+}
+
+function kindsOf(store: Store<unknown>): StatsKinds<StoreStats> {
+  return (statsKindsOf(store) as StatsKinds<StoreStats> | undefined) ?? STORE_STATS_KINDS
 }

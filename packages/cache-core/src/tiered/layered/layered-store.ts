@@ -8,8 +8,6 @@ import {
   describeStats,
   InvalidOptionError,
   monotonicClock,
-  type StatsKinds,
-  statsKindsOf,
 } from '@millrace/kit'
 import {
   checkCallOptions,
@@ -22,18 +20,16 @@ import {
   checkTag,
 } from '../../store/contract/call-options.ts'
 import { StoreClosedError } from '../../store/contract/errors.ts'
-import {
-  type Fence,
-  STORE_STATS_KINDS,
-  type Store,
-  type StoreCallOptions,
-  type StoreClearOptions,
-  type StoreEntry,
-  type StoreItem,
-  type StoreKeysOptions,
-  type StoreLookup,
-  type StoreSetOptions,
-  type StoreStats,
+import type {
+  Fence,
+  Store,
+  StoreCallOptions,
+  StoreClearOptions,
+  StoreEntry,
+  StoreItem,
+  StoreKeysOptions,
+  StoreLookup,
+  StoreSetOptions,
 } from '../../store/contract/store.ts'
 import { StoreCounters } from '../../store/store-counters.ts'
 import { tellListener } from '../../tell-listener.ts'
@@ -50,6 +46,7 @@ import {
   LAYERED_STATS_KINDS,
   type LayeredStoreOptions,
   type LayeredStoreStats,
+  layeredStatsKinds,
   STORE_METHODS,
 } from './layered-options.ts'
 import { readLayered } from './layered-reads.ts'
@@ -96,12 +93,7 @@ export class LayeredStore<V = unknown> implements Store<V> {
     if (near === far) throw new InvalidOptionError('near', 'another store than `far`', near)
     checkClock('clock', clock)
     if (bus !== undefined) checkMethods('bus', bus, 'an InvalidationBus', ['publish', 'subscribe'])
-    // The two may count more than every store does.
-    describeStats<LayeredStoreStats>(this, {
-      ...LAYERED_STATS_KINDS,
-      near: kindsOf(near),
-      far: kindsOf(far),
-    })
+    describeStats<LayeredStoreStats>(this, layeredStatsKinds(near, far))
     this.#nearTtl = checkPositiveOrInfinity('nearTtl', nearTtl)
     const bounded = (store: Store<V>, timeout: number, missed: RecoveryQueue): BoundedStore<V> =>
       new BoundedStore({
@@ -345,7 +337,3 @@ function fulfilled<T>(result: PromiseSettledResult<T>): T | undefined {
 }
 
 describeStats<LayeredStoreStats>(LayeredStore.prototype, LAYERED_STATS_KINDS)
-
-function kindsOf(store: Store<unknown>): StatsKinds<StoreStats> {
-  return (statsKindsOf(store) as StatsKinds<StoreStats> | undefined) ?? STORE_STATS_KINDS
-}

@@ -143,8 +143,8 @@ export class TierLoadRun<V> {
     try {
       await this.#loadMissing([key], next)
     } finally {
-      // Not waited for: the value is there, and a lease that is not released runs out.
-      Promise.resolve(hold?.release()).catch(() => {})
+      // Not waited for: the value is there.
+      void letGo(hold)
     }
   }
 
@@ -223,6 +223,15 @@ export class TierLoadRun<V> {
     const found = again ?? known
     for (const [key, failure] of failures) this.#items.set(key, found.get(key) ?? failure)
     return found.size !== 0
+  }
+}
+
+/** Never rejects: a lease that is not released runs out. */
+async function letGo(hold: LeaseHold | undefined): Promise<void> {
+  try {
+    await hold?.release()
+  } catch {
+    // What came of the load is told, whatever becomes of the lease.
   }
 }
 
