@@ -335,9 +335,9 @@ describeRedis('RedisTokenBucket', redis => {
         burst: 100,
         leaseTtl: 60_000,
       })
-      for (let i = 0; i < 50; i++) await during(clock, 1, bucket.acquire())
+      // How many are held goes by how fast they were spent, which a Redis that is slow to answer bounds.
+      while (bucket.stats().leased <= 20) await during(clock, 1, bucket.acquire())
       const held = bucket.stats().leased
-      expect(held).toBeGreaterThan(20)
       proxy.stall()
       // Until the tokens are due.
       await clock.advanceAsync(held)
