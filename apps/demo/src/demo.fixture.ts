@@ -126,7 +126,8 @@ export class DemoSandbox implements AsyncDisposable {
       child.kill('SIGKILL')
       await once(child, 'exit')
     }
-    await rm(this.folder, { recursive: true })
+    // Members of a fleet that was killed end a moment later, and may write until then.
+    await rm(this.folder, { recursive: true, maxRetries: 10 })
   }
 }
 

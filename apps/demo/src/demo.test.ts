@@ -326,7 +326,7 @@ describe('bad input', () => {
   test('caches that are removed while the page is served are begun anew, and are not said to be damaged', async () => {
     const demo = sandbox.start(['app', '--port', '0'])
     const [, origin] = await demo.printed(/Serving on (\S+):/)
-    await rm(join(sandbox.folder, '.millrace'), { recursive: true })
+    await rm(join(sandbox.folder, '.millrace'), { recursive: true, maxRetries: 10 })
     const headers = { 'x-millrace-demo': '1' }
     await fetch(`${origin}/scenarios/invalidate-tag`, { method: 'POST', headers })
     await expect

@@ -1,7 +1,8 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { RedisServer } from '@millrace/testkit'
-import { type CodeBlock, codeBlocks, printsAs } from '@millrace/testkit/vitest'
+import { type CodeBlock, codeBlocks, inRealTime, printsAs } from '@millrace/testkit/vitest'
+import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { published } from '../conventions/published.fixture.ts'
 import { buildPackages, programOf, runBy, runtimes } from './runtime.fixture.ts'
@@ -18,6 +19,8 @@ const lacking: Readonly<Record<(typeof runtimes)[number]['name'], readonly strin
   ],
   deno: [],
 }
+
+const realTime = inRealTime()
 
 let redis: RedisServer
 beforeAll(async () => {
@@ -47,7 +50,14 @@ describe.each(runtimes.map(runtime => [runtime.name, runtime] as const))('%s', (
 
   test.each(published.map(each => [each.name, each.folder] as const))(
     'runs the examples of %s',
+    // A process for each example, with the times that it shows.
+    { ...realTime, timeout: 400_000 },
     async (_, folder) => {
+      // Of its own, as the examples take the server for empty, also where they are run anew.
+      const url = `${redis.url}/${name === 'bun' ? 1 : 2}`
+      const client = new Redis(url)
+      await client.flushdb()
+      client.disconnect()
       const scripts = join(folder, '.readme', name)
       await mkdir(scripts, { recursive: true })
       try {
@@ -55,8 +65,6 @@ describe.each(runtimes.map(runtime => [runtime.name, runtime] as const))('%s', (
           if (!runnable(block)) continue
           const file = join(scripts, `line-${block.line}.ts`)
           await writeFile(file, block.code)
-          // Of its own, as the examples take the server for empty.
-          const url = `${redis.url}/${name === 'bun' ? 1 : 2}`
           const printed = await runBy(program, runtime, file, folder, { REDIS_URL: url })
           const shown = block.output ?? ''
           const works =
@@ -72,7 +80,5 @@ describe.each(runtimes.map(runtime => [runtime.name, runtime] as const))('%s', (
         await rm(scripts, { recursive: true, force: true })
       }
     },
-    // A process for each example.
-    400_000,
   )
 })
