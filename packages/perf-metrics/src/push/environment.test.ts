@@ -44,11 +44,12 @@ it('takes a word of a list, in either case, from the first variable that is set'
   expect(read({ OF_ALL: 'none' })).toBe(2)
   expect(read({ OWN: ' GZIP ', OF_ALL: 'none' })).toBe(1)
   expect(read({ OWN: '', OF_ALL: 'none' })).toBe(2)
-  expect(warn).not.toHaveBeenCalled()
+  const told = () => warn.mock.calls.filter(([text]) => String(text).includes(' OWN '))
+  expect(told()).toEqual([])
   for (const word of ['zstd', 'constructor', '__proto__']) {
     expect(read({ OWN: word, OF_ALL: 'none' })).toBeUndefined()
   }
-  expect(warn.mock.calls).toEqual([
+  expect(told()).toEqual([
     [
       'Expected OWN to be gzip or none; using the default',
       { code: 'MILLRACE_METRICS_ENVIRONMENT' },
