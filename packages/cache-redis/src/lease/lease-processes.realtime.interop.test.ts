@@ -5,12 +5,16 @@ import { RedisServer } from '@millrace/testkit'
 import { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
 
+const PROCESSES = 8
+
 test('of eight processes with two hundred callers each, one loads a key, once', async () => {
   await using server = await RedisServer.start()
   const raw = new Redis(server.port)
   const script = join(import.meta.dirname, 'lease-process.fixture.ts')
   const execArgv = ['--conditions=millrace-source', '--disable-warning=ExperimentalWarning']
-  const children = Array.from({ length: 8 }, () => fork(script, [server.url], { execArgv }))
+  const children = Array.from({ length: PROCESSES }, () =>
+    fork(script, [server.url, `${PROCESSES}`], { execArgv }),
+  )
   try {
     await Promise.all(children.map(child => once(child, 'message')))
     for (const key of ['a', 'b', 'c']) {
