@@ -75,8 +75,6 @@ export class KeyIndex<K> {
 
   /** Slots of all keys, in no particular order. O(n). */
   slots(): number[] {
-    const slots = this.#table.slots()
-    for (const slot of this.others.values()) slots.push(slot)
-    return slots
+    return [...this.#table.slots(), ...this.others.values()]
   }
 }
