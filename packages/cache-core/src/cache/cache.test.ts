@@ -161,6 +161,18 @@ describe('expiry', () => {
     expect(cache.size).toBe(0)
   })
 
+  test('what was made stale is swept when its ttl and the stale windows are over', () => {
+    const clock = new VirtualClock()
+    const cache = new Cache<string, number>({ clock, ttl: 10, staleIfError: 5 })
+    cache.set('a', 1).set('tagged', 2, { tags: ['t'] })
+    cache.expire('a')
+    cache.expireTag('t')
+    clock.advance(14)
+    expect(cache.purge()).toBe(0)
+    clock.advance(1)
+    expect(cache.purge()).toBe(2)
+  })
+
   test('the sweep removes expired entries until the cache is disposed of', () => {
     const clock = new VirtualClock()
     const cache = new Cache<string, number>({ clock, ttl: 10, sweepInterval: 100 })

@@ -271,7 +271,10 @@ export class Cache<K, V> {
     this.#maintenance.resize(maxEntries, maxBytes)
   }
 
-  /** Removes what has expired, and returns how many entries that were. Never needed for correctness. O(n). */
+  /**
+   * Removes what must not even be served stale any more, and returns how many entries that were: what `expire` and its kin made stale stays
+   * until its ttl and the stale windows of the cache are over. Never needed for correctness. O(n).
+   */
   purge(): number {
     return this.#kernel.purge()
   }

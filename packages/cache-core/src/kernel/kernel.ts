@@ -283,13 +283,8 @@ export class Kernel<K, V> {
 
   /** Whether the entry may be served. O(1). */
   state(slot: number): EntryState {
-    if (this.guards !== null) {
-      const guard = this.guards[slot]
-      if (guard !== undefined) {
-        const state = guard.state()
-        if (state !== FRESH) return state
-      }
-    }
+    const guarded = this.guards?.[slot]?.state() ?? FRESH
+    if (guarded === GONE) return GONE
     if (this.expires !== null && this.expires[slot]! !== Infinity) {
       const now = this.clock.now()
       if (now >= this.expires[slot]!) {
@@ -297,7 +292,7 @@ export class Kernel<K, V> {
         return this.retained !== null && now < this.retained[slot]! ? STALE : GONE
       }
     }
-    return FRESH
+    return guarded
   }
 
   /** Told of reads, stores and removals; null for none. */
