@@ -97,6 +97,19 @@ test('keys that are done with their second read are kept for it, from an empty c
   }
 })
 
+test('a loop over what fits is not taken for keys that are done, although each was read once more when the cache fills', () => {
+  for (const [keys, maxEntries] of [
+    [300, 380],
+    [1000, 1300],
+  ] as const) {
+    const next = loop(keys)
+    const popular = skewed(10_000)
+    const noise = seededRandom(8)
+    const read = () => (noise() < 0.25 ? 1e6 + popular() : next())
+    expect(hitRate(adaptive, maxEntries, read), `${maxEntries} entries`).toBeGreaterThan(0.8)
+  }
+})
+
 test('it learns as ever once keys are read more often than that', () => {
   for (const maxEntries of [64, 500, 3000]) {
     let reads = 0

@@ -12,7 +12,7 @@ import {
 } from './departed-keys.ts'
 import { lengthen } from './lengthen.ts'
 import { type Policy, type PolicyState, SATURATED } from './policy.ts'
-import { areReadOnce } from './read-once.ts'
+import { NOT_READ_ONCE, readOncePace } from './read-once.ts'
 import { RecencyDuel } from './recency-duel.ts'
 import { NONE } from './slot-queue.ts'
 import { WindowSizer } from './window-sizer.ts'
@@ -30,6 +30,8 @@ const SPILL = 4
 const SHORTEST_PERIOD = 32
 /** Least frequency with which a loser may be admitted at random. */
 const JITTER_FREQUENCY = 6
+/** Ticks between the hits of the older and of the newer half of the oldest eighth with which both queues become one FIFO. */
+const LEAST_PACE = 1.5
 const ONE_SIGHT = 1 << SIGHTS_SHIFT
 
 /**
@@ -89,7 +91,7 @@ export class Adaptive implements Policy {
   #arriving = 0
   /**
    * Whether both queues are one FIFO, of which the oldest goes whatever it is. Decided when the cache is full for the first time: where keys are read once more
-   * and are done then ({@link areReadOnce}), a FIFO hits for as long as it takes in but one key for two reads. Had keys missed once, it would take in two, none
+   * and are done then ({@link readOncePace}), a FIFO hits for as long as it takes in but one key for two reads. Had keys missed once, it would take in two, none
    * would live long enough to be read again, and nothing would tell that it was worth keeping.
    */
   #isFifo: boolean | undefined = undefined
@@ -158,7 +160,7 @@ export class Adaptive implements Policy {
   }
 
   evict(): number {
-    this.#isFifo ??= areReadOnce(this.#mainOldest, this.#newer, this.frequency)
+    this.#isFifo ??= this.#readOncePace() > LEAST_PACE
     const { frequency } = this
     while (
       this.#windowOldest !== NONE &&
@@ -197,7 +199,8 @@ export class Adaptive implements Policy {
     const victim = this.#victim()
     if (victim === NONE) return this.#windowOldest === NONE ? NONE : this.evict()
     this.#leaveMain()
-    this.#depart(victim, WITHDRAWN, this.#sizer.now)
+    if (this.#isFifo) this.#depart(victim, REFUSED, this.#stamps[victim]!)
+    else this.#depart(victim, WITHDRAWN, this.#sizer.now)
     return victim
   }
 
@@ -381,10 +384,14 @@ export class Adaptive implements Policy {
     }
   }
 
+  #readOncePace(): number {
+    return readOncePace(this.#mainOldest, this.#newer, this.frequency, this.#stamps)
+  }
+
   #look(): void {
     this.#untilLook = Math.max(SHORTEST_PERIOD, this.#hashes.length >> 1)
     if (this.#isFifo === undefined) return
-    this.#isFifo &&= areReadOnce(this.#mainOldest, this.#newer, this.frequency)
+    this.#isFifo &&= !this.#sizer.areManyBack && this.#readOncePace() !== NOT_READ_ONCE
     const { isMainStale } = this.#sizer
     if (isMainStale && !this.#duel.recent) forgetFame(this.frequency)
     this.#duel.judge(isMainStale)

@@ -17,8 +17,8 @@ const MULTIPLES = [0.25, 0.5, 0.7, 1.4, 2, 4, 8, 16]
  */
 const SWEEP_MARGIN = 2
 /**
- * Main is stale where refused keys come back within the capacity as often as this for each push, and this many times as often as
- * entries of main are hit.
+ * Many refused keys come back within the capacity where they do as often as this for each push. Main is stale where they do, and this many times as
+ * often as entries of main are hit.
  */
 const STALE_RETURNS = 0.15
 const STALE_RATIO = 8
@@ -123,9 +123,13 @@ export class WindowSizer {
    * often as keys come back, elsewhere far more often. O(1).
    */
   get isMainStale(): boolean {
+    return this.areManyBack && this.#returns > STALE_RATIO * total(this.#gaps)
+  }
+
+  /** Whether many of the keys that were refused come back within the capacity. O(1). */
+  get areManyBack(): boolean {
     const pushes = this.#pushes / 2 + this.#position - this.#lastPosition
-    const returns = this.#returns
-    return returns > STALE_RETURNS * pushes && returns > STALE_RATIO * total(this.#gaps)
+    return this.#returns > STALE_RETURNS * pushes
   }
 
   /**
