@@ -4,7 +4,7 @@ import { NONE } from './slot-queue.ts'
 /** One in this many of the entries that are looked at, as a power of two, may be another one. */
 const OTHERS_SHIFT = 2
 /** What {@link readOncePace} says where keys are not read so. */
-export const NOT_READ_ONCE = -Infinity
+export const NOT_READ_ONCE: number = -Infinity
 
 /**
  * Looks at the oldest eighth of a queue, and says whether nearly all of it was read once more since it came, and only once: then keys are done with
