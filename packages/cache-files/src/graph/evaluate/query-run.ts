@@ -10,6 +10,7 @@ import type { Query, QueryContext } from '../query.ts'
 import type { Dependency, GraphNode, HeldValue, Outcome, Part } from '../trace/graph-node.ts'
 import type { ComputedResult } from '../trace/kept-results.ts'
 import { type Flight, FlightAbandoned, type OutsideCall } from './flight.ts'
+import { OpenAnswers } from './open-answers.ts'
 import type { QueryEnvironment } from './query-environment.ts'
 import { QueryTime } from './query-time.ts'
 import { rejected } from './rejected.ts'
@@ -39,8 +40,7 @@ export class QueryRun implements QueryContext {
   readonly #id = ++runs
   /** Places in the trace of inputs, by kind and name; those of nodes stand in the nodes. */
   readonly #asked = new Map<string, number>()
-  /** What was asked for and is not answered yet. */
-  #open: Set<Promise<unknown>> | undefined
+  #open: OpenAnswers | undefined
   /** Answers given without waiting. */
   #answered = 0
   readonly #time: QueryTime
@@ -340,17 +340,13 @@ export class QueryRun implements QueryContext {
   }
 
   #tracked<T>(work: Promise<T>): Promise<T> {
-    this.#open ??= new Set()
-    const open = this.#open
-    open.add(work)
-    const forget = () => open.delete(work)
-    work.then(forget, forget)
-    return work
+    this.#open ??= new OpenAnswers()
+    return this.#open.add(work)
   }
 
   async #whole<T>(result: T | PromiseLike<T>): Promise<T> {
     const value = await result
-    while (this.#open !== undefined && this.#open.size > 0) await Promise.allSettled(this.#open)
+    if (this.#open !== undefined) await this.#open.settled()
     return value
   }
 }
