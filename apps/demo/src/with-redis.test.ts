@@ -6,7 +6,7 @@ import { freePort, RedisServer } from '@millrace/testkit'
 import { inRealTime } from '@millrace/testkit/vitest'
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { DemoSandbox } from './demo.fixture.ts'
+import { type DemoOutcome, DemoSandbox } from './demo.fixture.ts'
 
 let sandbox: DemoSandbox
 beforeEach(async () => {
@@ -21,9 +21,18 @@ describe('a demo on Redis', inRealTime(), () => {
   test('the caches are in Redis, and a second run finds them', async () => {
     await using redis = await RedisServer.start()
     const onRedis = [...args, '--redis', `redis://127.0.0.1:${redis.port}`]
-    expect((await sandbox.run(onRedis)).stdout).toContain('app: cold run')
-    const { stdout, stderr } = await sandbox.run(onRedis)
-    expect(stderr).toBe('')
+    const first = await sandbox.run(onRedis)
+    expect(first.stdout).toContain('app: cold run')
+    // A server that stands still takes nothing, and what a run could not keep it tells of.
+    const whole = async (outcome: DemoOutcome) => {
+      while (outcome.stderr !== '') {
+        expect(outcome.stderr).toMatch(/^The cache of \w+ failed .+\n$/)
+        outcome = await sandbox.run(onRedis)
+      }
+      return outcome
+    }
+    await whole(first)
+    const { stdout } = await whole(await sandbox.run(onRedis))
     expect(stdout).toContain('app: warm run')
     expect(stdout).toMatch(/package store +4 +0 +100.0 %/)
     expect(await readdir(sandbox.folder)).not.toContain('.millrace')
