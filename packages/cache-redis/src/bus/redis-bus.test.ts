@@ -1,5 +1,6 @@
+import type { ListenerError } from '@millrace/cache-core'
 import type { Invalidation } from '@millrace/cache-core/tiered'
-import { FaultProxy, VirtualClock } from '@millrace/testkit'
+import { FaultProxy, nextWarning, VirtualClock } from '@millrace/testkit'
 import { describeRedis } from '@millrace/testkit/vitest'
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -50,6 +51,23 @@ describeRedis('RedisBus', redis => {
     expect(logA.events).toEqual(['expire all '])
     expect(logOther.events).toEqual([])
     expect(a.stats()).toMatchObject({ sent: 2, received: 1, subscribed: 1 })
+  })
+
+  test('a listener that throws keeps nothing from the others, and ends no bus', async () => {
+    const [a, b] = [await bus(), await bus()]
+    b.subscribe({
+      onInvalidations() {
+        throw new Error('no')
+      },
+      onGap() {},
+    })
+    const log = new BusLog(b)
+    const warned = nextWarning<ListenerError>(({ cause }) => (cause as Error)?.message === 'no')
+    await a.publish([key('1')])
+    await log.has('delete key 1')
+    expect(await warned).toMatchObject({ listener: 'onInvalidations' })
+    await a.publish([key('2')])
+    await log.has('delete key 2')
   })
 
   test('a subscriber whose connection is cut hears afterwards of what it missed, and of no gap', async () => {

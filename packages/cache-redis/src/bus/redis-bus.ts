@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Clock, Timer } from '@millrace/cache-core'
-import { StoreClosedError } from '@millrace/cache-core/store'
+import { BusListeners, StoreClosedError } from '@millrace/cache-core/store'
 import type { BusListener, Invalidation, InvalidationBus } from '@millrace/cache-core/tiered'
 import {
   checkInteger,
@@ -89,7 +89,7 @@ export class RedisBus implements InvalidationBus {
   /** Signs what the bus itself publishes. */
   readonly #id: string = randomUUID()
   readonly #stores: CarriedStores
-  readonly #listeners = new Set<BusListener>()
+  readonly #listeners = new BusListeners()
   /** What arrived so far, by shard. */
   readonly #trails: readonly EpochTrail[]
   readonly #up = Promise.withResolvers<void>()
@@ -169,9 +169,9 @@ export class RedisBus implements InvalidationBus {
   }
 
   subscribe(listener: BusListener): () => void {
-    this.#listeners.add(listener)
+    const leave = this.#listeners.add(listener)
     return () => {
-      this.#listeners.delete(listener)
+      leave()
       if (this.#listeners.size === 0) this.#stores.clear()
     }
   }
@@ -232,7 +232,7 @@ export class RedisBus implements InvalidationBus {
   #deliver({ invalidations }: Pick<BusMessage, 'invalidations'>): void {
     if (invalidations.length === 0) return
     this.#counts.received++
-    for (const listener of this.#listeners) listener.onInvalidations(invalidations)
+    this.#listeners.onInvalidations(invalidations)
   }
 
   /** Delivers what a shard has told since a mark, this process' own included; a gap if it does not know it any more. */
@@ -263,7 +263,7 @@ export class RedisBus implements InvalidationBus {
   #gap(): void {
     if (this.#closed) return
     this.#counts.gaps++
-    for (const listener of this.#listeners) listener.onGap()
+    this.#listeners.onGap()
   }
 
   #scheduleHeartbeat(): void {

@@ -1,4 +1,4 @@
-import { StoreClosedError } from '@millrace/cache-core/store'
+import { BusListeners, StoreClosedError } from '@millrace/cache-core/store'
 import type { BusListener, Invalidation, InvalidationBus } from '@millrace/cache-core/tiered'
 import {
   checkOneOf,
@@ -66,7 +66,7 @@ export class RedisTracking implements InvalidationBus {
   readonly #lines: ScriptLines
   readonly #mode: TrackingMode
   readonly #watches = new Map<ScriptLine, KeyWatch>()
-  readonly #listeners = new Set<BusListener>()
+  readonly #listeners = new BusListeners()
   readonly #up = Promise.withResolvers<void>()
   #changed = 0
   #dropped = 0
@@ -128,11 +128,9 @@ export class RedisTracking implements InvalidationBus {
   }
 
   subscribe(listener: BusListener): () => void {
-    this.#listeners.add(listener)
-    const leave = this.#bus.subscribe(listener)
+    const leaves = [this.#listeners.add(listener), this.#bus.subscribe(listener)]
     return () => {
-      this.#listeners.delete(listener)
-      leave()
+      for (const leave of leaves) leave()
     }
   }
 
@@ -172,7 +170,7 @@ export class RedisTracking implements InvalidationBus {
 
   #gap(): void {
     this.#gaps++
-    for (const listener of this.#listeners) listener.onGap()
+    this.#listeners.onGap()
   }
 
   /** Drops what is not ours any more. What stores wrote is, and they have said what it replaces. */
@@ -197,7 +195,7 @@ export class RedisTracking implements InvalidationBus {
     const invalidations = gone.map(
       (label): Invalidation => ({ verb: 'delete', target: 'key', name: this.#space.keyOf(label) }),
     )
-    for (const listener of this.#listeners) listener.onInvalidations(invalidations)
+    this.#listeners.onInvalidations(invalidations)
   }
 }
 

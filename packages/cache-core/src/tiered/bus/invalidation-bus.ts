@@ -7,7 +7,7 @@ export interface Invalidation {
   readonly name: string
 }
 
-/** Who is told of invalidations. Must not throw. */
+/** Who is told of invalidations. What it throws concerns no other listener. */
 export interface BusListener {
   /** Others published these, in the order in which each of them did. */
   onInvalidations(invalidations: readonly Invalidation[]): void

@@ -1,4 +1,4 @@
-import { tellListener } from '../../tell-listener.ts'
+import { BusListeners } from './bus-listeners.ts'
 import type { BusListener, Invalidation, InvalidationBus } from './invalidation-bus.ts'
 
 /** All buses of one channel in this process. */
@@ -21,7 +21,7 @@ export class MemoryChannel {
 /** An {@link InvalidationBus} within one process, for several caches over one store and for tests. Delivers at once. */
 export class MemoryBus implements InvalidationBus {
   readonly #channel: MemoryChannel
-  readonly #listeners = new Set<BusListener>()
+  readonly #listeners = new BusListeners()
 
   /** Made by {@link MemoryChannel.connect}. */
   constructor(channel: MemoryChannel) {
@@ -33,18 +33,15 @@ export class MemoryBus implements InvalidationBus {
   }
 
   subscribe(listener: BusListener): () => void {
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
+    return this.#listeners.add(listener)
   }
 
   receive(invalidations: readonly Invalidation[]): void {
-    for (const listener of this.#listeners) {
-      tellListener('onInvalidations', () => listener.onInvalidations(invalidations))
-    }
+    this.#listeners.onInvalidations(invalidations)
   }
 
   /** Says that messages were lost, as a broken connection would. */
   breakOff(): void {
-    for (const listener of this.#listeners) tellListener('onGap', () => listener.onGap())
+    this.#listeners.onGap()
   }
 }
