@@ -28,9 +28,17 @@ test.each([
   ],
 ])('a listener that %s fails nothing but itself', async (_, listener) => {
   const failures: unknown[] = []
+  const warned = new Promise<void>(resolve => {
+    const listen = (warning: Error): void => {
+      if (warning !== error) return
+      process.off('warning', listen)
+      resolve()
+    }
+    process.on('warning', listen)
+  })
   tell(listener, undefined, failure => failures.push(failure))
   tell(listener, undefined)
-  await new Promise(resolve => setImmediate(resolve))
   // An unhandled rejection would have failed the run.
+  await warned
   expect(failures).toEqual([error])
 })

@@ -1,4 +1,5 @@
 import type { SpanExportError } from '../export/span-export-error.ts'
+import { lossOf } from '../export/warn-of-loss.ts'
 
 /** The largest integer and the longest time that the specification wants understood; also the longest of Node's timers. */
 export const MAX_INTEGER: number = 2 ** 31 - 1
@@ -109,12 +110,9 @@ export class EnvironmentReader {
   }
 
   /** Warns that spans were lost: once per process for each status or other cause, as it would otherwise come every few seconds. */
-  lost({ message, status, spans }: SpanExportError): void {
-    // A warning of the collector loses nothing, and its words go no further than `onError`; so do those of a refusal.
-    if (spans === 0) return
-    const refused = status !== undefined && status < 300
-    const text = refused ? 'Collector refused spans' : message
-    this.#warn(`export ${status ?? message}`, `${text}; spans are lost, see tracer.stats()`)
+  lost(error: SpanExportError): void {
+    const loss = lossOf(error)
+    if (loss !== undefined) this.#warn(`export ${error.status ?? error.message}`, loss)
   }
 
   /** Warns about a variable that cannot be used. Its value is left out, as it may be a secret. */

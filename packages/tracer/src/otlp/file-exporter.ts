@@ -13,6 +13,7 @@ import {
 import { EXPORTER_KINDS, type Exporter, type ExporterStats } from '../export/exporter.ts'
 import type { Resource } from '../export/resource.ts'
 import { SpanExportError } from '../export/span-export-error.ts'
+import { warnOfLoss } from '../export/warn-of-loss.ts'
 import type { SpanRecord } from '../span/recorded/span-record.ts'
 import { type Chunk, ChunkQueue } from './chunk-queue.ts'
 import { DropEpisode } from './drop-episode.ts'
@@ -23,14 +24,15 @@ export interface FileExporterOptions {
   readonly path: string
   /** Bytes that may wait to be written; what exceeds them is dropped and counted. Default: 8 MiB */
   readonly maxQueueBytes?: number | undefined
-  /** Learns of spans that could not be written, and of those that a full queue dropped, together. Default: ignores it */
+  /** Learns of spans that could not be written, and of those that a full queue dropped, together. Default: a process warning, the first time */
   readonly onError?: ((error: SpanExportError) => void) | undefined
 }
 
 const OPTIONS: OptionRules<FileExporterOptions> = {
   path: required(checkText),
   maxQueueBytes: withDefault(8 * 1024 * 1024, checkPositive),
-  onError: withDefault(() => {}, checkFunction<(error: SpanExportError) => void>),
+  onError: (option, given = warnOfLoss()) =>
+    checkFunction(option, given as (error: SpanExportError) => void),
 }
 
 const LINE = 64 * 1024

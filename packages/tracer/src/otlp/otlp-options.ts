@@ -16,6 +16,7 @@ import {
   withDefault,
 } from '@millrace/kit'
 import type { SpanExportError } from '../export/span-export-error.ts'
+import { warnOfLoss } from '../export/warn-of-loss.ts'
 import type { DropPolicy } from './chunk-queue.ts'
 
 export interface OtlpTraceExporterOptions {
@@ -41,7 +42,7 @@ export interface OtlpTraceExporterOptions {
   readonly retry?: RetryOptions | undefined
   /**
    * Learns of spans that were given up or refused, of those that a full queue dropped, together when it has room again or after a
-   * minute, and of warnings, which lose none (`spans: 0`). Default: ignores it
+   * minute, and of warnings, which lose none (`spans: 0`). Default: a process warning, the first time that spans are lost
    */
   readonly onError?: ((error: SpanExportError) => void) | undefined
   /** Where waits and timeouts read time. Default: the monotonic clock */
@@ -88,7 +89,8 @@ const OPTIONS: OptionRules<OtlpTraceExporterOptions, OtlpSettings> = {
   dropPolicy: oneOf('newest', 'oldest'),
   maxRequestBytes: withDefault(REQUEST_BYTES, checkRange, 1, MAX_REQUEST_BYTES),
   retry: nested(RETRY),
-  onError: withDefault(() => {}, checkFunction<OtlpSettings['onError']>),
+  onError: (option, given = warnOfLoss()) =>
+    checkFunction(option, given as OtlpSettings['onError']),
   clock: withDefault(monotonicClock, checkClock<Clock>),
 }
 
