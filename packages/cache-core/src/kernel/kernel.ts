@@ -366,6 +366,24 @@ export class Kernel<K, V> {
     } else {
       const hash = index.isTabled(key) || !this.policy.hashed ? index.hash : index.hasher.hash(key)
       this.policy.arrive(hash)
+      // All that a miss in a full cache mostly needs, in one line: what is below is more calls than V8 puts into one function.
+      // Benchmark case: cache "churn, adaptive, 1,000 strings".
+      if (lifetime === null && this.size === this.maxEntries && this.#isPlain()) {
+        slot = this.policy.evict()
+        index.delete(this.keys[slot] as K, slot)
+        this.evictions++
+        if (!this.policy.owes) {
+          index.add(key, hash, slot)
+          this.keys[slot] = key
+          this.values[slot] = value
+          this.insertions++
+          this.policy.insert(slot, hash)
+          return slot
+        }
+        // Another one is to leave at once, which the general case sees to.
+        this.size--
+        this.#release(slot)
+      }
       slot = this.#makeRoom(1, weight, 'evicted')
       if (slot === EXHAUSTED) {
         return this.#refuse(key, ABSENT)
@@ -564,6 +582,18 @@ export class Kernel<K, V> {
     this.weight += weight - before
     weights[slot] = weight
     return slot
+  }
+
+  /** Whether nothing is to be done for an entry that never expires but to store it, nor for one that is evicted but to forget it. */
+  #isPlain(): boolean {
+    return (
+      !this.#watched &&
+      this.weights === null &&
+      this.details === null &&
+      this.onRemove === null &&
+      this.#mark === ABSENT &&
+      !evictions.hasSubscribers
+    )
   }
 
   /** Hands the entry to the policy, unless it is pinned: then no hit is told either. */
