@@ -1,4 +1,5 @@
 import { defineCase, defineSuite } from '../../define.ts'
+import { built, checkImport, importTime, installed } from '../../measure/import-time.ts'
 import { companyCases } from './company-cases.ts'
 import { bareMap, lruCache, millrace, quickLru, tinyLru } from './contenders/caches.ts'
 import { gridCases } from './grid-cases.ts'
@@ -136,6 +137,20 @@ export default defineSuite({
         'quick-lru': memory(quickLru),
       },
       check: checkMemory,
+    }),
+    defineCase<number>({
+      name: 'import',
+      description: 'time to import the main entry, as published, in a fresh process',
+      unit: 'ms',
+      quickRounds: 1,
+      limit: 5,
+      ours: importTime(() => built('cache-core', 'index')),
+      peers: {
+        'lru-cache': importTime(() => installed('lru-cache')),
+        bentocache: importTime(() => installed('bentocache')),
+        cacheable: importTime(() => installed('cacheable')),
+      },
+      check: checkImport,
     }),
     ...companyCases,
     ...gridCases,

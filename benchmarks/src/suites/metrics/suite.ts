@@ -1,4 +1,5 @@
 import { defineCase, defineSuite } from '../../define.ts'
+import { built, checkImport, importTime, installed } from '../../measure/import-time.ts'
 import { millrace, openTelemetry, promClient15, promClient16 } from './contenders/instruments.ts'
 import { allocation, checkAllocation } from './workloads/allocation.ts'
 import {
@@ -14,7 +15,6 @@ import { checkFirstScrape, longestBlock } from './workloads/longest-block.ts'
 import { checkNoop, emptyCall, noopCounter } from './workloads/noop.ts'
 import { arithmetic, checkSeries, longestFrame, longestPush } from './workloads/pushes.ts'
 import { checkScrape, scrape } from './workloads/scrape.ts'
-import { checkStartUp, startUp } from './workloads/start-up.ts'
 
 /** The same workload for every peer. */
 function each<R>(workload: (library: typeof millrace) => R): Record<string, R> {
@@ -168,13 +168,13 @@ export default defineSuite({
       unit: 'ms',
       quickRounds: 1,
       limit: 5,
-      ours: startUp('@millrace/perf-metrics'),
+      ours: importTime(() => built('perf-metrics', 'index')),
       peers: {
-        '@prometheus-io/client': startUp('@prometheus-io/client'),
-        'prom-client': startUp('prom-client'),
-        OpenTelemetry: startUp('@opentelemetry/sdk-metrics'),
+        '@prometheus-io/client': importTime(() => installed('@prometheus-io/client')),
+        'prom-client': importTime(() => installed('prom-client')),
+        OpenTelemetry: importTime(() => installed('@opentelemetry/sdk-metrics')),
       },
-      check: checkStartUp,
+      check: checkImport,
     }),
   ],
 })

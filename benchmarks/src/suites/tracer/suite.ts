@@ -1,4 +1,5 @@
 import { defineCase, defineSuite } from '../../define.ts'
+import { built, checkImport, importTime } from '../../measure/import-time.ts'
 import { millrace, millraceWith, openTelemetry } from './contenders/tracers.ts'
 import { allocated, checkAllocated, checkRetained, retained } from './workloads/memory.ts'
 import {
@@ -21,14 +22,7 @@ import {
   unique,
   wrapped,
 } from './workloads/spans.ts'
-import {
-  checkStartUp,
-  emptied,
-  openTelemetryFiles,
-  published,
-  publishedMain,
-  startUp,
-} from './workloads/start-up.ts'
+import { emptied, openTelemetryFiles, published } from './workloads/start-up.ts'
 
 /** The path for comparison: a span object and an attribute list of its own each, values resolved at once. */
 const plain = millraceWith({ optimized: false, lazy: false })
@@ -181,13 +175,13 @@ export default defineSuite({
       unit: 'ms',
       quickRounds: 1,
       limit: 5,
-      ours: startUp(published),
+      ours: importTime(published),
       peers: {
-        OpenTelemetry: startUp(openTelemetryFiles),
-        'empty files': startUp(emptied),
-        'main entry alone': startUp(publishedMain),
+        OpenTelemetry: importTime(openTelemetryFiles),
+        'empty files': importTime(emptied),
+        'main entry alone': importTime(() => built('tracer', 'index')),
       },
-      check: checkStartUp,
+      check: checkImport,
     }),
   ],
 })

@@ -2,7 +2,7 @@ import { checkFunction, checkRecord, InvalidOptionError, imitate, isThenable } f
 import { Cache } from '../cache/cache.ts'
 import type { CacheOptions } from '../cache/cache-options.ts'
 import { encodeArguments } from '../key/encode-arguments.ts'
-import { type Loaded, loaded } from '../load/loaded.ts'
+import { Loaded, loaded } from '../load/loaded.ts'
 import { ReceiverKeys } from './receiver-keys.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: only `any` lets every function's type through
@@ -106,4 +106,4 @@ export function memoize<F extends AnyFunction>(
 
 /** Stands for `undefined` on its way through the cache, which would take it for a forgotten `return`. */
 const UNDEFINED = Symbol('undefined')
-const NOT_KEPT: Loaded<unknown> = /* @__PURE__ */ loaded<unknown>(UNDEFINED, { store: false })
+const NOT_KEPT = /* @__PURE__ */ new Loaded<unknown>(UNDEFINED, { store: false })
