@@ -90,7 +90,7 @@ export function settingsOf<K, V>(options: CacheOptions<K, V>): Settings<K, V> {
 function checkPolicy(option: string, create: CreatePolicy): CreatePolicy {
   const expected = 'one of `@millrace/cache-core/policies`'
   checkFunction(option, create, expected)
-  return free => checkMethods(option, create(free), expected, ['evict'])
+  return free => checkMethods(option, create(free), expected, ['evict', 'exchange'])
 }
 
 /** @throws {InvalidOptionError} */

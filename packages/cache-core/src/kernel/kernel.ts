@@ -365,25 +365,21 @@ export class Kernel<K, V> {
       this.#replace(slot, value)
     } else {
       const hash = index.isTabled(key) || !this.policy.hashed ? index.hash : index.hasher.hash(key)
-      this.policy.arrive(hash)
       // All that a miss in a full cache mostly needs, in one line: what is below is more calls than V8 puts into one function.
       // Benchmark case: cache "churn, adaptive, 1,000 strings".
       if (lifetime === null && this.size === this.maxEntries && this.#isPlain()) {
-        slot = this.policy.evict()
-        index.delete(this.keys[slot] as K, slot)
-        this.evictions++
-        if (!this.policy.owes) {
+        slot = this.policy.exchange(hash)
+        if (slot !== ABSENT) {
+          index.delete(this.keys[slot] as K, slot)
           index.add(key, hash, slot)
           this.keys[slot] = key
           this.values[slot] = value
+          this.evictions++
           this.insertions++
-          this.policy.insert(slot, hash)
           return slot
         }
-        // Another one is to leave at once, which the general case sees to.
-        this.size--
-        this.#release(slot)
       }
+      this.policy.arrive(hash)
       slot = this.#makeRoom(1, weight, 'evicted')
       if (slot === EXHAUSTED) {
         return this.#refuse(key, ABSENT)

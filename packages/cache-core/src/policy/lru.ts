@@ -26,6 +26,12 @@ export class Lru implements Policy {
     this.#queue.pushHead(slot)
   }
 
+  exchange(): number {
+    const slot = this.evict()
+    this.insert(slot)
+    return slot
+  }
+
   restore(slot: number): void {
     this.#queue.pushHead(slot)
   }

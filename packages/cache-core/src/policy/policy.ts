@@ -6,7 +6,7 @@
  * hashes) in typed arrays indexed by slot, so that neither a hit nor an insert allocates. The
  * kernel calls, in this order:
  * - on a hit: `touch`, unless the two low bits of `frequency[slot]` are both set
- * - on a new key: `arrive(hash)`, then `evict` until there is room, then `insert(slot, hash)`
+ * - on a new key: `exchange(hash)` where that will do; else `arrive(hash)`, then `evict` until there is room, then `insert(slot, hash)`
  * - on deletion or expiry: `remove`
  *
  * Weights are read from the kernel's column: `weights[slot]` counts from `insert` on, and `reweigh`
@@ -42,6 +42,13 @@ export interface Policy {
   arrive(hash: number): void
   /** Puts a slot that is not queued into its first place. O(1). */
   insert(slot: number, hash: number): void
+  /**
+   * `arrive`, `evict` and `insert` in one, for a full cache in which every entry weighs 1: the new key gets the slot of the victim.
+   * Amortized O(1).
+   *
+   * @returns that slot, or -1 if one victim may not be enough; then nothing was done
+   */
+  exchange(hash: number): number
   /**
    * Like `insert`, but where an entry belongs whose frequency byte was that before a restart. O(1).
    */

@@ -60,6 +60,16 @@ export class S3Fifo implements Policy {
     this.#returns = false
   }
 
+  exchange(hash: number): number {
+    const { tail } = this.#small
+    const evictsMain = this.#main.weight > this.#mainCapacity || tail === NONE
+    if (!evictsMain && this.frequency[tail]! >= PROMOTION) return NONE
+    this.arrive(hash)
+    const slot = this.evict()
+    this.insert(slot, hash)
+    return slot
+  }
+
   restore(slot: number, hash: number, frequency: number): void {
     this.#hashes[slot] = hash
     this.frequency[slot] = frequency & (IN_MAIN | SATURATED)

@@ -34,6 +34,12 @@ export class Sieve implements Policy {
     this.#queue.pushHead(slot)
   }
 
+  exchange(): number {
+    const slot = this.evict()
+    this.insert(slot)
+    return slot
+  }
+
   restore(slot: number, _hash: number, frequency: number): void {
     this.frequency[slot] = frequency & SATURATED
     this.#queue.pushHead(slot)

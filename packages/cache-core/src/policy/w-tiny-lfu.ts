@@ -78,6 +78,13 @@ export class WTinyLfu implements Policy {
     this.#spill()
   }
 
+  exchange(hash: number): number {
+    this.arrive(hash)
+    const slot = this.evict()
+    this.insert(slot, hash)
+    return slot
+  }
+
   restore(slot: number, hash: number, frequency: number): void {
     this.#hashes[slot] = hash
     const place =
