@@ -44,7 +44,7 @@ const ONE_SIGHT = 1 << SIGHTS_SHIFT
  *
  * How often a key was seen is kept with its entry, in four bits, and in {@link DepartedKeys} when it leaves. It grows with every
  * miss of the key, and by the hits since its queue last turned when it is the oldest; all counts are halved periodically, so
- * that old fame fades.
+ * that old fame fades. As long as main is hit at all, what was seen once in the cache stays so: a key that comes for the first time takes the place of none.
  *
  * A hit writes one byte, and one counter at the first hit in the window and the first three in main since its queue last turned.
  * A miss touches one bucket of the memory of departed keys, and another one for the victim.
@@ -349,7 +349,7 @@ export class Adaptive implements Policy {
   #fade(): void {
     this.#sights >>>= 1
     this.#departed.halve()
-    halveSights(this.frequency)
+    halveSights(this.frequency, this.#sizer.isMainIdle ? 0 : ONE_SIGHT)
   }
 
   #hitInMain(slot: number): void {
@@ -485,11 +485,16 @@ function isDead(state: number): boolean {
   return (state & DEAD) === DEAD
 }
 
-/** Apart from the class so that its loop can be replaced by compiled code while it runs. */
-function halveSights(frequency: Uint8Array): void {
+/**
+ * Apart from the class so that its loop can be replaced by compiled code while it runs.
+ *
+ * @param least what is left of one sight. With none, each key that comes for the first time would take the place of an entry that had been seen once: a
+ * scan that comes then takes all of them
+ */
+function halveSights(frequency: Uint8Array, least: number): void {
   for (let slot = 0; slot < frequency.length; slot++) {
     const state = frequency[slot]!
-    frequency[slot] = ((state >>> 1) & 0x70) | (state & ~SIGHTS)
+    frequency[slot] = Math.max(least, (state >>> 1) & 0x70) | (state & ~SIGHTS)
   }
 }
 

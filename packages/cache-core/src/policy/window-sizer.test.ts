@@ -37,6 +37,21 @@ test('a scan that nobody repeats does not make main stale', () => {
   for (let i = 0; i < 10; i++) expect(look(sizer, 0, 0)).toBe(false)
 })
 
+test('main is idle where its entries are not hit, and not where a few are', () => {
+  const sizer = sizerOf()
+  const judge = (candidates: number): void => {
+    for (let i = 0; i < candidates; i++) sizer.refused()
+  }
+  judge(150)
+  look(sizer, 0, 3)
+  expect(sizer.isMainIdle).toBe(false)
+  judge(150)
+  look(sizer, 0, 0)
+  judge(150)
+  look(sizer, 0, 0)
+  expect(sizer.isMainIdle).toBe(true)
+})
+
 test('what main earned before is forgotten within a few looks', () => {
   const sizer = sizerOf()
   for (let i = 0; i < 10; i++) look(sizer, 20, 200)

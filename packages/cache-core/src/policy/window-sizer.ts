@@ -22,6 +22,8 @@ const SWEEP_MARGIN = 2
  */
 const STALE_RETURNS = 0.15
 const STALE_RATIO = 8
+/** Main is idle where fewer than one of its entries is hit for as many candidates. */
+const IDLE_CANDIDATES = 128
 /** Looks for which candidates need a margin after a flush of the main queue was seen. */
 const GUARD_LOOKS = 64
 
@@ -124,6 +126,14 @@ export class WindowSizer {
    */
   get isMainStale(): boolean {
     return this.areManyBack && this.#returns > STALE_RATIO * total(this.#gaps)
+  }
+
+  /**
+   * Whether so few entries of main are hit that what comes new is worth as much. Where keys come back after many capacities only, one hit for a few
+   * dozen candidates is all that can be had. O(1).
+   */
+  get isMainIdle(): boolean {
+    return total(this.#gaps) * IDLE_CANDIDATES < this.#refused + this.#admitted
   }
 
   /** Whether many of the keys that were refused come back within the capacity. O(1). */
