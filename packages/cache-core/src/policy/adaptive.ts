@@ -19,8 +19,8 @@ import { WindowSizer } from './window-sizer.ts'
 
 /** Sights per entry after which all counts are halved. */
 const SAMPLE_PER_ENTRY = 15
-/** Small caches count as long as one of this many entries. */
-const FEWEST_ENTRIES = 256
+/** Small caches count as long as one of this many entries: where little is seen, counts of a shorter time say less; of a longer one they say what was. */
+const FEWEST_ENTRIES = 160
 /**
  * Entries that may leave the window without a duel per insert, while the cache fills or its window
  * shrinks.
