@@ -116,7 +116,7 @@ export class Adaptive implements Policy {
   arrive(hash: number): void {
     this.#count(1)
     const sampled = this.#sampled(hash)
-    if (sampled !== 0) this.#duel.missed(hash)
+    if (sampled !== 0) this.#missedSampled(hash)
     const recalled = this.#departed.recall(hash)
     if (recalled === FORGOTTEN) {
       this.#arriving = (1 << SIGHTS_SHIFT) | sampled
@@ -126,7 +126,6 @@ export class Adaptive implements Policy {
     const departure = departureOf(recalled)
     if (departure === WITHDRAWN) return
     const age = ticksSince(recalled, this.#sizer.now)
-    if (departure === REFUSED) this.#duel.returned(age)
     this.#sizer.returned(age, departure === DISPLACED)
   }
 
@@ -134,7 +133,6 @@ export class Adaptive implements Policy {
     this.#hashes[slot] = hash
     this.frequency[slot] = this.#arriving
     this.#enterWindow(slot)
-    this.#duel.advance(this.#sizer.now)
     if (this.#windowWeight > this.#sizer.window) this.#spill()
     if (--this.#untilLook < 0) this.#look()
   }
@@ -177,7 +175,6 @@ export class Adaptive implements Policy {
         hashes[candidate] = hash
         frequency[candidate] = this.#arriving
         stamps[candidate] = this.#sizer.advance(1)
-        this.#duel.advance(this.#sizer.now)
         if (--this.#untilLook < 0) this.#look()
         return candidate
       }
@@ -318,6 +315,11 @@ export class Adaptive implements Policy {
     if ((frequency & SATURATED) < MOST_SAMPLED_HITS) this.frequency[slot] = frequency + 1
   }
 
+  #missedSampled(hash: number): void {
+    this.#duel.missed(hash)
+    if (this.#duel.turning) this.#sizer.keepMain()
+  }
+
   #weight(slot: number): number {
     return this.#weights === null ? 1 : this.#weights[slot]!
   }
@@ -440,7 +442,7 @@ export class Adaptive implements Policy {
     this.#untilLook = Math.max(SHORTEST_PERIOD, this.#hashes.length >> 1)
     if (this.#isFifo === undefined) return
     this.#isFifo &&= !this.#sizer.areManyBack && this.#readOncePace() !== NOT_READ_ONCE
-    const { isMainStale } = this.#sizer
+    const isMainStale = this.#sizer.isMainStale && !this.#duel.suspected
     if (isMainStale && !this.#duel.recent) forgetFame(this.frequency)
     this.#duel.judge(isMainStale)
     this.#sizer.adapt(this.#duel)

@@ -99,7 +99,6 @@ export class RecencyDuel {
   hit(hash: number): void {
     if (!this.samples(hash)) return // as the cache was resized since it came
     this.#reads++
-    this.#turns.read()
     if (this.#read(hash)) this.#both++
     else this.#ownOnly++
   }
@@ -107,18 +106,17 @@ export class RecencyDuel {
   /** A sampled key was not in the cache. */
   missed(hash: number): void {
     this.#reads++
-    this.#turns.read()
     if (this.#read(hash)) this.#recentOnly++
   }
 
-  /** Keys are pushed into the window at that tick. Amortized O(1). */
-  advance(tick: number): void {
-    this.#turns.advance(tick)
+  /** Whether the first that this cache sees may be a scan that turns: main should keep what it has until that is known. O(1). */
+  get turning(): boolean {
+    return this.#turns.turning
   }
 
-  /** A key came back that was refused; it had come into the window as many ticks ago. */
-  returned(age: number): void {
-    this.#turns.returned(age)
+  /** Whether scans may be turning. O(1). */
+  get suspected(): boolean {
+    return this.#turns.suspected
   }
 
   /**
@@ -200,6 +198,7 @@ export class RecencyDuel {
 
   /** Reads a key in the simulated cache, which takes it in if it was not there. */
   #read(hash: number): boolean {
+    this.#turns.read(hash)
     const hashes = this.#hashes
     const links = this.#links
     const chain = hashes.length + (hash & this.#mask)

@@ -4,7 +4,7 @@ import { WindowSizer } from './window-sizer.ts'
 const CAPACITY = 320
 /** Ticks are a 32nd of the capacity. */
 const PUSHES_PER_TICK = CAPACITY / 32
-const idle = { recent: false, ended: false, sweeping: false }
+const idle = { recent: false, ended: false, sweeping: false, turning: false }
 
 /** A look's worth of pushes, of which some are keys that come back half a capacity after they were refused, and hits in main. */
 function look(sizer: WindowSizer, returns: number, hitsInMain: number): boolean {
@@ -67,4 +67,19 @@ test('the window takes everything at once while recency is on trial, and is then
   expect(sizer.window).toBe(CAPACITY)
   sizer.adapt({ ...idle, ended: true })
   expect(Math.abs(sizer.window - before)).toBeLessThanOrEqual(CAPACITY * 0.05)
+})
+
+test('while the first scan is turning the window stays, and candidates need a margin until the next look', () => {
+  const sizer = sizerOf()
+  const before = sizer.window
+  sizer.keepMain()
+  expect(sizer.margin).toBeGreaterThan(1)
+  for (let looks = 0; looks < 5; looks++) {
+    for (let i = 0; i < 150; i++) sizer.returned(16, false)
+    sizer.adapt({ ...idle, turning: true })
+    expect(sizer.window).toBe(before)
+    expect(sizer.margin).toBeGreaterThan(1)
+  }
+  sizer.adapt(idle)
+  expect(sizer.margin).toBe(0)
 })

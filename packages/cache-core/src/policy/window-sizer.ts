@@ -15,7 +15,7 @@ const MULTIPLES = [0.25, 0.5, 0.7, 1.4, 2, 4, 8, 16]
  * The margin while scans go back and forth. After counts were halved a returning key gains one a pass; what is in main is counted when the
  * hand passes, which it seldom does then, and would be taken for less popular than what is about to go.
  */
-const SWEEP_MARGIN = 2
+const SWEEP_MARGIN = 3
 /**
  * Many refused keys come back within the capacity where they do as often as this for each push. Main is stale where they do, and this many times as
  * often as entries of main are hit.
@@ -119,6 +119,11 @@ export class WindowSizer {
     this.#admitted++
   }
 
+  /** Until the next look, main keeps what it has: a scan is turning, and what comes back would take the place of what comes next. O(1). */
+  keepMain(): void {
+    this.margin = SWEEP_MARGIN
+  }
+
   /**
    * Whether main keeps what was popular at another time while keys come back that it refused. Their counts would have to grow beyond
    * those of what they are to replace, one for each round of a loop, where LRU has the loop in one. In loops over more than fits main is hit about as
@@ -147,21 +152,30 @@ export class WindowSizer {
    *
    * @param duel overrules the balance while recency is on trial, or scans go back and forth
    */
-  adapt({ recent, ended, sweeping }: Pick<RecencyDuel, 'recent' | 'ended' | 'sweeping'>): void {
+  adapt({
+    recent,
+    ended,
+    sweeping,
+    turning,
+  }: Pick<RecencyDuel, 'recent' | 'ended' | 'sweeping' | 'turning'>): void {
     if (recent && !this.#onTrial) this.#shareBefore = this.share
     this.#onTrial = recent
     if (ended) this.share = this.#shareBefore
     const step = this.#part(sweeping || recent ? 1 : STEP)
     this.#pushes = this.#pushes / 2 + this.#position - this.#lastPosition
     this.#lastPosition = this.#position
-    const best = sweeping ? this.#part(LEAST_SHARE) : recent ? this.#capacity : this.#best()
+    const best = sweeping
+      ? this.#part(LEAST_SHARE)
+      : turning
+        ? this.window
+        : recent
+          ? this.#capacity
+          : this.#best()
     this.window = Math.min(Math.max(best, this.window - step), this.window + step)
-    if (sweeping || this.#regretted > this.#admitted / 2 + 4) {
-      this.margin = sweeping ? SWEEP_MARGIN : 1
-      this.#guard = GUARD_LOOKS
-    } else if (this.#guard > 0 && --this.#guard === 0) {
-      this.margin = 0
-    }
+    const flushed = this.#regretted > this.#admitted / 2 + 4
+    if (sweeping || flushed) this.#guard = GUARD_LOOKS
+    else if (this.#guard > 0) this.#guard--
+    this.margin = sweeping || turning ? SWEEP_MARGIN : this.#guard > 0 ? 1 : 0
     decay(this.#ages)
     decay(this.#gaps)
     this.#returns /= 2
