@@ -122,11 +122,7 @@ export class Adaptive implements Policy {
       this.#arriving = (1 << SIGHTS_SHIFT) | sampled
       return
     }
-    this.#arriving = (Math.min(sightsOf(recalled) + 1, MOST_SIGHTS) << SIGHTS_SHIFT) | sampled
-    const departure = departureOf(recalled)
-    if (departure === WITHDRAWN) return
-    const age = ticksSince(recalled, this.#sizer.now)
-    this.#sizer.returned(age, departure === DISPLACED)
+    this.#recalled(recalled, sampled)
   }
 
   insert(slot: number, hash: number): void {
@@ -179,6 +175,11 @@ export class Adaptive implements Policy {
         return candidate
       }
     }
+    return this.#exchangeAny(hash)
+  }
+
+  /** Apart from `exchange`, so that more of that is put into its callers. */
+  #exchangeAny(hash: number): number {
     const slot = this.evict()
     this.insert(slot, hash)
     return slot
@@ -303,6 +304,15 @@ export class Adaptive implements Policy {
     const slots: number[] = []
     for (let slot = oldest; slot !== NONE; slot = this.#newer[slot]!) slots.push(slot)
     return slots
+  }
+
+  /** Apart from `arrive`, which is to be inlined, as most keys are new. */
+  #recalled(recalled: number, sampled: number): void {
+    this.#arriving = (Math.min(sightsOf(recalled) + 1, MOST_SIGHTS) << SIGHTS_SHIFT) | sampled
+    const departure = departureOf(recalled)
+    if (departure === WITHDRAWN) return
+    const age = ticksSince(recalled, this.#sizer.now)
+    this.#sizer.returned(age, departure === DISPLACED)
   }
 
   #sampled(hash: number): number {
