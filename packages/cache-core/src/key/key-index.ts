@@ -6,15 +6,17 @@ export const LARGEST_MAP: number = 2 ** 24
 /** Longest string in the table: each character has to be hashed, where a `Map` finds the hash with the string. */
 const LONGEST_STRING = 32
 /**
- * Most entries of a cache whose strings are in the table. Reads with strings built anew gain at any size, as a `Map` has to
- * hash those too; reads with the stored objects lose where their characters are no longer in the processor's cache. Benchmark
- * cases: cache "in company, Zipf get-or-set", "hit, 1,000,000 strings".
+ * Caches of no more entries than the first and of at least as many as the second have their strings in the table. Reads with strings built anew gain at any
+ * size, as a `Map` has to hash those too, and so do sets that evict. Reads with the stored objects lose between the two, where what a `Map` touches is in the
+ * processor's cache and the characters are not; beyond, where nothing is, the table is fewer steps that wait for memory. Benchmark cases: cache
+ * "in company, Zipf get-or-set", "hit, 1,000,000 strings", "churn, adaptive, 1,000,000 strings".
  */
 const MOST_STRINGS = 2 ** 15
+const MANY_STRINGS = 2 ** 19
 
 /**
- * Which slot a key has. Integers of 32 bits and, in caches that are not large, short strings are in a table of our own, where a
- * set that evicts costs less than in a `Map`; all other keys are in a `Map`.
+ * Which slot a key has. Integers of 32 bits and, in small and in very large caches, short strings are in a table of our own, where a set
+ * that evicts costs less than in a `Map`; all other keys are in a `Map`.
  */
 export class KeyIndex<K> {
   hasher: KeyHasher
@@ -25,10 +27,11 @@ export class KeyIndex<K> {
   /** Keys that are not in the table. */
   readonly others: Map<K, number> = new Map()
 
-  /** @param entries how many there will be at most, as far as is known */
+  /** @param entries how many there will be at most; LARGEST_MAP: not known */
   constructor(hasher: KeyHasher, entries: number) {
     this.hasher = hasher
-    this.#longest = entries <= MOST_STRINGS ? LONGEST_STRING : -1
+    const isBetween = entries > MOST_STRINGS && entries < MANY_STRINGS
+    this.#longest = isBetween || entries === LARGEST_MAP ? -1 : LONGEST_STRING
   }
 
   /** Whether a key is one for the table. -0 is the integer 0, as it is to a `Map`. */
