@@ -45,6 +45,7 @@ export const internalNames: readonly string[] = [
   'kernel',
   'locate',
   'margin',
+  'marginOfHit',
   'markNext',
   'missed',
   'newer',

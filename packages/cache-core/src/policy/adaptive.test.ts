@@ -85,6 +85,27 @@ test.each([60, 300, 1000])(
   },
 )
 
+test.each([60, 300, 1000, 3000])(
+  'the passes after the second hit as often as LRU, which the hits in the window at each turn once cost a twentieth (%i entries)',
+  maxEntries => {
+    for (const ratio of [1.1, 1.2, 1.5, 2]) {
+      const keys = Math.round(maxEntries * ratio)
+      const [own, recent] = [adaptive, lru].map(policy => {
+        const cache = new Cache<number, number>({ policy, maxEntries })
+        const read = backAndForth(keys)
+        let hits = 0
+        for (let i = 0; i < 6 * keys; i++) {
+          const key = read()
+          if (cache.get(key) === undefined) cache.set(key, key)
+          else if (i >= 2 * keys) hits++
+        }
+        return hits
+      })
+      expect(own, `${ratio} times what fits`).toBeGreaterThan(0.975 * recent!)
+    }
+  },
+)
+
 test('where only frequency counts it does what W-TinyLFU does', () => {
   for (const maxEntries of [100, 1000]) {
     const gained =

@@ -336,7 +336,8 @@ export class Adaptive implements Policy {
 
   /** @param hits those of the candidate since it came into the window */
   #wins(candidate: number, hits: number, victim: number): boolean {
-    if (candidate > victim + (hits > 0 ? 0 : this.#sizer.margin)) return true
+    const { margin, marginOfHit } = this.#sizer
+    if (candidate > victim + (hits > 0 ? marginOfHit : margin)) return true
     return candidate >= JITTER_FREQUENCY && Math.random() < 1 / 128
   }
 

@@ -28,7 +28,7 @@ const PROOF = 3
 const MOST_PROOF = 4
 /** Intervals without a turn after which a sweep is over, and after which nothing else than a scan was seen before no longer holds. */
 const PATIENCE = 3
-const FIRST_PATIENCE = 1.25
+const FIRST_PATIENCE = 1.5
 /** Reads without a turn, as multiples of the entries, after which none is to be expected: the period of a scan over 4 times what fits. */
 const LATELY = 8
 /** Most reads before the first turn that may be of keys that had been read: of a scan none is, popular keys among it are. */

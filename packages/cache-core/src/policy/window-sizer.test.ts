@@ -69,17 +69,18 @@ test('the window takes everything at once while recency is on trial, and is then
   expect(Math.abs(sizer.window - before)).toBeLessThanOrEqual(CAPACITY * 0.05)
 })
 
-test('while the first scan is turning the window stays, and candidates need a margin until the next look', () => {
+test('while the first scan is turning the window is as small as may be, and candidates need a margin until the next look, hit or not', () => {
   const sizer = sizerOf()
-  const before = sizer.window
   sizer.keepMain()
   expect(sizer.margin).toBeGreaterThan(1)
+  expect(sizer.marginOfHit).toBe(sizer.margin)
   for (let looks = 0; looks < 5; looks++) {
     for (let i = 0; i < 150; i++) sizer.returned(16, false)
     sizer.adapt({ ...idle, turning: true })
-    expect(sizer.window).toBe(before)
+    expect(sizer.window).toBe(Math.floor(CAPACITY * 0.01))
     expect(sizer.margin).toBeGreaterThan(1)
   }
   sizer.adapt(idle)
   expect(sizer.margin).toBe(0)
+  expect(sizer.marginOfHit).toBe(0)
 })

@@ -44,6 +44,14 @@ export class WindowSizer {
    * once.
    */
   margin = 0
+  /**
+   * The same for a candidate that was hit in the window. None, but while scans go back and forth: such a hit is the turn itself there, after
+   * which the key is the last to be read again.
+   */
+  get marginOfHit(): number {
+    return this.margin < SWEEP_MARGIN ? 0 : this.margin
+  }
+
   /** The present tick, 16 bits. */
   now = 0
   #capacity = 1
@@ -150,7 +158,7 @@ export class WindowSizer {
   /**
    * Moves the window towards the size with the best balance, and lets the statistics decay. O(1).
    *
-   * @param duel overrules the balance while recency is on trial, or scans go back and forth
+   * @param duel overrules the balance while recency is on trial, or scans go back and forth or seem to
    */
   adapt({
     recent,
@@ -164,13 +172,8 @@ export class WindowSizer {
     const step = this.#part(sweeping || recent ? 1 : STEP)
     this.#pushes = this.#pushes / 2 + this.#position - this.#lastPosition
     this.#lastPosition = this.#position
-    const best = sweeping
-      ? this.#part(LEAST_SHARE)
-      : turning
-        ? this.window
-        : recent
-          ? this.#capacity
-          : this.#best()
+    const best =
+      sweeping || turning ? this.#part(LEAST_SHARE) : recent ? this.#capacity : this.#best()
     this.window = Math.min(Math.max(best, this.window - step), this.window + step)
     const flushed = this.#regretted > this.#admitted / 2 + 4
     if (sweeping || flushed) this.#guard = GUARD_LOOKS
