@@ -31,6 +31,8 @@ const PATIENCE = 3
 const FIRST_PATIENCE = 1.5
 /** Reads without a turn, as multiples of the entries, after which none is to be expected: the period of a scan over 4 times what fits. */
 const LATELY = 8
+/** Reads that are counted, as the table has 32 bits for each: then all begins anew. */
+const MOST_READS = 2 ** 30
 /** Most reads before the first turn that may be of keys that had been read: of a scan none is, popular keys among it are. */
 const MOST_READ_AGAIN = 0.45
 
@@ -43,7 +45,7 @@ const MOST_READ_AGAIN = 0.45
  * enough; a sweep from end to end and back has them at equal distances. All is counted in reads of sampled keys, which is the same whether
  * they hit or not, and whatever the cache does.
  *
- * Costs a table of two to four words for each sampled entry, and a look into it for each read of a sampled key. O(1).
+ * Costs a table of four to eight words for each sampled entry, and a look into it for each read of a sampled key. O(1).
  */
 export class TurnDetector {
   /** Hash and last read of sampled keys, in the place that the hash says; the later of two is kept. */
@@ -70,7 +72,7 @@ export class TurnDetector {
 
   /** Begins anew with a sample that stands for as many entries; 0 switches it off. O(1). */
   resize(entries: number): void {
-    this.#isFirst = this.#reads === 0
+    this.#isFirst &&= this.#reads === 0
     this.#entries = entries
     this.#seen = new Int32Array(4 << (32 - Math.clz32(entries - 1)))
     this.#reads = this.#readAgain = this.#votes = this.#growth = 0
@@ -80,6 +82,7 @@ export class TurnDetector {
 
   /** A sampled key is read. O(1). */
   read(hash: number): void {
+    if (this.#reads === MOST_READS) this.resize(this.#entries)
     const seen = this.#seen
     const at = (hash << 1) & (seen.length - 1)
     const before = seen[at] === hash ? seen[at | 1]! : 0

@@ -44,14 +44,6 @@ export class WindowSizer {
    * once.
    */
   margin = 0
-  /**
-   * The same for a candidate that was hit in the window. None, but while scans go back and forth: such a hit is the turn itself there, after
-   * which the key is the last to be read again.
-   */
-  get marginOfHit(): number {
-    return this.margin < SWEEP_MARGIN ? 0 : this.margin
-  }
-
   /** The present tick, 16 bits. */
   now = 0
   #capacity = 1
@@ -83,6 +75,14 @@ export class WindowSizer {
     this.#ticksPerWeight = BUCKETS / capacity
     this.#position = this.#lastPosition = this.now / this.#ticksPerWeight
     this.share = share
+  }
+
+  /**
+   * The margin of a candidate that was hit in the window: none, but while scans go back and forth: such a hit is the turn itself there, after
+   * which the key is the last to be read again.
+   */
+  get marginOfHit(): number {
+    return this.margin < SWEEP_MARGIN ? 0 : this.margin
   }
 
   /** The window as a share of the capacity. */
