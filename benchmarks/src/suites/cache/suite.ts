@@ -150,7 +150,7 @@ export default defineSuite({
         bentocache: importTime(() => installed('bentocache')),
         cacheable: importTime(() => installed('cacheable')),
       },
-      check: checkImport,
+      check: checkImport(1),
     }),
     ...companyCases,
     ...gridCases,

@@ -174,7 +174,7 @@ export default defineSuite({
         'prom-client': importTime(() => installed('prom-client')),
         OpenTelemetry: importTime(() => installed('@opentelemetry/sdk-metrics')),
       },
-      check: checkImport,
+      check: checkImport(6),
     }),
   ],
 })

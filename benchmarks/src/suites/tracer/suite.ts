@@ -181,7 +181,7 @@ export default defineSuite({
         'empty files': importTime(emptied),
         'main entry alone': importTime(() => built('tracer', 'index')),
       },
-      check: checkImport,
+      check: checkImport(11),
     }),
   ],
 })
